@@ -1,0 +1,1 @@
+"""Who may do what: booths and their keys, operators and their passwords, signed links, the audit."""

@@ -1,0 +1,21 @@
+"""The audit: what operators did. Written in the same transaction as what they did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.access.models import AuditEntry
+from jobs.database import now_of
+
+
+def note(session: Session, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """Add one line: who did what to which subject (`task:<id>`, `order:<id>`, `booth:<name>`)."""
+    session.add(AuditEntry(at=now_of(session), actor=actor, action=action, subject=subject, detail=detail))
+
+
+def list_for(session: Session, subject: str) -> list[AuditEntry]:
+    """What was done to a subject, oldest first."""
+    return list(session.scalars(select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)))

@@ -1,0 +1,125 @@
+"""Which ComfyUI servers there are, who is healthy and who is able. Rows of `servers`; nothing here calls a server.
+
+A server that refuses connections, hangs or makes no progress is set aside, with since when and why. Having no server
+is no failure of any step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from jobs.comfyui.models import Catalog as CatalogRow
+from jobs.comfyui.models import Server
+from jobs.comfyui.workflow import what_is_missing
+from jobs.database import now_of, outbox_of
+from jobs.styles.graph import Catalog
+
+RESOURCE = "comfyui"
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """A server as the claiming query sees it."""
+
+    url: str
+    usable: bool
+    catalog_id: str | None
+    why: str | None
+
+
+def sync_servers(session: Session, urls: tuple[str, ...]) -> None:
+    """Make the table name just the configured servers; what is known of one that comes back is kept."""
+    known = {server.url: server for server in session.scalars(select(Server))}
+    for url in urls:
+        if url not in known:
+            session.add(
+                Server(url=url, configured=True, drained=False, why="not asked yet", set_aside_at=now_of(session))
+            )
+        else:
+            known[url].configured = True
+    for url, server in known.items():
+        if url not in urls:
+            server.configured = False
+
+
+def list_states(session: Session) -> list[ServerState]:
+    """All configured servers, in a stable order."""
+    rows = session.scalars(select(Server).where(Server.configured).order_by(Server.url))
+    return [
+        ServerState(
+            url=server.url,
+            usable=server.set_aside_at is None and not server.drained,
+            catalog_id=server.catalog_id,
+            why="drained by an operator" if server.drained else server.why,
+        )
+        for server in rows
+    ]
+
+
+def list_servers(session: Session) -> list[Server]:
+    """All configured servers' rows."""
+    return list(session.scalars(select(Server).where(Server.configured).order_by(Server.url)))
+
+
+def set_aside(session: Session, url: str, why: str, stuck_prompt: str | None = None) -> None:
+    """No new work for this server until it is well. The first reason stays."""
+    session.execute(
+        update(Server)
+        .where(Server.url == url, Server.set_aside_at.is_(None))
+        .values(set_aside_at=now_of(session), why=why[:300], stuck_prompt=stuck_prompt)
+    )
+
+
+def bring_back(session: Session, url: str, catalog: Catalog | None) -> None:
+    """The server answered well. `catalog`: what it offers now, or None where it was not asked."""
+    now = now_of(session)
+    server = session.get_one(Server, url)
+    if catalog is not None:
+        server.catalog_id = _save_catalog(session, catalog)
+    server.seen_at = now
+    if server.set_aside_at is not None:
+        server.set_aside_at, server.why, server.stuck_prompt = None, None, None
+        outbox_of(session).room.add(RESOURCE)
+
+
+class Abilities:
+    """What servers lack for recipes' steps. Answers are kept: a catalog and a recipe never change under their ids."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._catalogs: dict[str, Catalog] = {}
+        self._missing: dict[tuple[str, str, int], list[str]] = {}
+
+    def missing(
+        self, session: Session, catalog_id: str | None, recipe_id: str, position: int, step: dict[str, Any]
+    ) -> list[str]:
+        """What a server with this catalog lacks for step `position` of a recipe; empty when it can run it."""
+        if catalog_id is None:
+            return ["its list of nodes"]
+        key = (catalog_id, recipe_id, position)
+        with self._lock:
+            if key in self._missing:
+                return self._missing[key]
+            catalog = self._catalogs.get(catalog_id)
+        if catalog is None:
+            catalog = session.get_one(CatalogRow, catalog_id).document
+        missing = what_is_missing(step, catalog)
+        with self._lock:
+            self._catalogs[catalog_id] = catalog
+            self._missing[key] = missing
+        return missing
+
+
+def _save_catalog(session: Session, catalog: Catalog) -> str:
+    digest = hashlib.sha256(json.dumps(catalog, sort_keys=True).encode()).hexdigest()
+    if session.get(CatalogRow, digest) is None:
+        session.add(CatalogRow(id=digest, document=catalog))
+        session.flush()
+    return digest

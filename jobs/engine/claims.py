@@ -1,0 +1,183 @@
+"""Who takes which step next: the one query that decides. Order, fairness, limits, server choice all live here.
+
+A step is due when it is queued, its moment has come, its task's deadline has not, and nothing of it is paused. It has
+room below its resource's and provider's limits and, on servers, at a healthy one below its depth that has the
+workflow's nodes and models. A step without room never blocks a later one that has it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from jobs.comfyui.servers import Abilities, ServerState, list_states
+from jobs.database import advisory_lock, now_of
+from jobs.errors import ClaimLost
+from jobs.orders import calls
+from jobs.orders.calls import OpenCall
+from jobs.orders.models import Call, Recipe, Step, Task
+from jobs.orders.moves import Held, claim_step
+from jobs.orders.pauses import list_paused
+from jobs.resources import RESOURCES
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds one resource: calls in flight in all, at each provider, and at each server."""
+
+    total: int
+    by_provider: dict[str, int]
+    depth: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claimed step and its open call."""
+
+    held: Held
+    call: OpenCall
+    adopted: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The step that may run, where a new call would go, and the open call it already has."""
+
+    step_id: int
+    server: str | None
+    call: OpenCall | None
+
+
+class Claims:
+    """The claiming of one resource's steps."""
+
+    def __init__(self, resource: str, limits: Limits, abilities: Abilities, claim_s: float) -> None:
+        self._resource = RESOURCES[resource]
+        self._limits = limits
+        self._abilities = abilities
+        self._claim_s = claim_s
+
+    def look(self, session: Session) -> tuple[bool, bool]:
+        """(is anything due, has any of it room). A plain read; only `claim` decides."""
+        due, candidate = self._find(session, now_of(session))
+        return due, candidate is not None
+
+    def claim(self, session: Session, worker: str) -> Claim | None:
+        """S2 for the first due step with room, or with an open call of its own; None when there is none."""
+        advisory_lock(session, zlib.crc32(f"claim:{self._resource.name}".encode()))
+        now = now_of(session)
+        _, candidate = self._find(session, now)
+        if candidate is None:
+            return None
+        step = session.get_one(Step, candidate.step_id)
+        try:
+            held = claim_step(session, step, worker, self._claim_s, now)
+        except ClaimLost:
+            session.rollback()  # canceled this instant; the caller looks again
+            return None
+        if candidate.call is not None:
+            return Claim(held, candidate.call, adopted=True)
+        call = calls.open_call(session, step, held.attempt, now, provider=step.provider, server=candidate.server)
+        return Claim(held, call, adopted=False)
+
+    def _find(self, session: Session, now: datetime) -> tuple[bool, Candidate | None]:
+        name = self._resource.name
+        rows = session.execute(
+            select(Step.id, Step.position, Step.provider, Task.style, Task.recipe_id, Call)
+            .join(Task, Task.id == Step.task_id)
+            .outerjoin(Call, (Call.step_id == Step.id) & (Call.state == "open"))
+            .where(
+                Step.resource == name,
+                Step.status == "queued",
+                or_(Step.not_before.is_(None), Step.not_before <= now),
+                Task.deadline_at > now,
+            )
+            .order_by(Step.task_id, Step.position)
+        ).all()
+        if not rows:
+            return False, None
+        paused = list_paused(session, now)
+        load = calls.load_by_place(session, name)
+        room = self._limits.total - sum(load.values())
+        places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
+        due = False
+        for step_id, position, provider, style, recipe_id, call in rows:
+            if call is not None:
+                return True, Candidate(step_id, call.server, calls.as_open_call(call))
+            scopes = {f"resource:{name}", f"provider:{provider}", f"style:{style}"}
+            if scopes & paused.keys():
+                continue
+            due = True
+            if room <= 0:
+                continue
+            if places is not None:
+                server = places.choose(step_id, recipe_id, position)
+                if server is not None:
+                    return True, Candidate(step_id, server, None)
+            else:
+                taken = sum(count for (at, _), count in load.items() if at == provider)
+                if taken < self._limits.by_provider.get(provider, self._limits.total):
+                    return True, Candidate(step_id, None, None)
+        return due, None
+
+
+class _Places:
+    """The servers as they are within one look."""
+
+    def __init__(
+        self,
+        session: Session,
+        limits: Limits,
+        abilities: Abilities,
+        load: dict[tuple[str | None, str | None], int],
+    ) -> None:
+        self._session = session
+        self._abilities = abilities
+        self._load = {server: count for (_, server), count in load.items()}
+        self._free = [
+            state for state in list_states(session) if state.usable and self._load.get(state.url, 0) < limits.depth
+        ]
+
+    def choose(self, step_id: int, recipe_id: str, position: int) -> str | None:
+        """The least busy free server that can run the step and has not rejected it."""
+        if not self._free:
+            return None
+        recipe = self._session.get_one(Recipe, recipe_id)
+        step = recipe.document["steps"][position]
+        able: list[ServerState] = [
+            state
+            for state in self._free
+            if not self._abilities.missing(self._session, state.catalog_id, recipe_id, position, step)
+        ]
+        if not able:
+            return None
+        rejected = set(
+            self._session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected"))
+        )
+        able = [state for state in able if state.url not in rejected]
+        # Of equally busy servers the one that was least recently given work, so that all stay warm.
+        return (
+            min(able, key=lambda state: (self._load.get(state.url, 0), self._last_use(state.url)), default=None).url
+            if able
+            else None
+        )
+
+    def _last_use(self, url: str) -> int:
+        return self._session.scalar(select(Call.id).where(Call.server == url).order_by(Call.id.desc()).limit(1)) or 0
+
+
+def has_untried_server(session: Session, abilities: Abilities, step_id: int) -> bool:
+    """After a server rejected a step's workflow: is there another configured one that should be able to run it?"""
+    step = session.get_one(Step, step_id)
+    recipe_id = step.task.recipe_id
+    document = step.task.recipe.document["steps"][step.position]
+    rejected = set(session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected")))
+    return any(
+        state.url not in rejected
+        and not abilities.missing(session, state.catalog_id, recipe_id, step.position, document)
+        for state in list_states(session)
+    )

@@ -1,0 +1,143 @@
+"""Checking, decoding and re-encoding photos and pictures. Pure: bytes in, bytes out; touches no file.
+
+What comes in is hostile until it is fully decoded; what goes out is upright 8-bit RGB without any metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms, ImageOps
+
+from jobs.errors import BadAnswer, PhotoRejected, PhotoTooLarge
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PHOTO_BYTES = 25 * 1000 * 1000
+MAX_PIXELS = 50_000_000
+MIN_SIDE, MAX_SIDE = 64, 12_000
+STORED_SIDE = 4096
+PHOTO_QUALITY = 92
+PICTURE_QUALITY = 95
+THUMBNAIL_SIDE = 480
+DECODES_AT_ONCE = 2
+
+# Pillow's own guard against decompression bombs; beyond it Image.open raises instead of warning.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+_decoding = threading.BoundedSemaphore(DECODES_AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image of ours: its file, and what there is to say about it."""
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A result: the picture and its thumbnail."""
+
+    full: Encoded
+    thumbnail: Encoded
+
+
+def prepare_photo(data: bytes) -> Encoded:
+    """A booth's photo as upright RGB JPEG, its long side at most 4096 px. Raises PhotoRejected, PhotoTooLarge."""
+    if not data:
+        raise PhotoRejected("The photo is empty.")
+    if len(data) > MAX_PHOTO_BYTES:
+        raise PhotoTooLarge()
+    with _decoding:
+        try:
+            image = _decode(data)
+        except _TooBig as exc:
+            raise PhotoRejected(str(exc)) from exc
+        except Exception as exc:  # Pillow's decoders raise nearly anything on damaged files
+            raise PhotoRejected("The photo is damaged, or not a JPEG, PNG or WebP picture.") from exc
+        return _encode_jpeg(image, PHOTO_QUALITY)
+
+
+def prepare_picture(data: bytes) -> Picture:
+    """A result from outside as a picture of ours with its thumbnail. Raises BadAnswer when it cannot be decoded."""
+    with _decoding:
+        try:
+            image = _decode(data, min_side=1)
+        except Exception as exc:  # as above: damaged files raise nearly anything
+            raise BadAnswer("The server sent a picture that cannot be read.", detail=type(exc).__name__) from exc
+        full = _encode_jpeg(image, PICTURE_QUALITY)
+        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return Picture(full, _encode_jpeg(image, 80))
+
+
+def shrink(data: bytes, side: int) -> bytes:
+    """One of our own JPEGs with its long side at most `side` px; the same bytes when it is small enough already."""
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        if max(image.size) <= side:
+            return data
+        image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return _encode_jpeg(image, PHOTO_QUALITY).data
+
+
+class _TooBig(Exception):
+    """The picture's sides are outside what the farm takes."""
+
+
+def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if min(width, height) < min_side:
+            raise _TooBig(f"The photo is smaller than {min_side} pixels.")
+        if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+            raise _TooBig("The photo has more pixels than the farm takes.")
+        image.draft("RGB", (STORED_SIDE, STORED_SIDE))  # JPEG only: decodes huge photos at a fraction of the memory
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        flat = _to_rgb(upright, image.info.get("icc_profile"))
+    flat.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return flat
+
+
+def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # 16 bits a pixel; Pillow's own conversion would clip instead of scale.
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, "white")
+        canvas.alpha_composite(image.convert("RGBA"))
+        image = canvas.convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            converted = None  # a broken profile only costs exact colours
+        if converted is not None:
+            image = converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _encode_jpeg(image: Image.Image, quality: int) -> Encoded:
+    # A new image carries no metadata of the old one into the file.
+    clean = Image.new("RGB", image.size)
+    clean.paste(image)
+    buffer = io.BytesIO()
+    clean.save(buffer, "JPEG", quality=quality)
+    return Encoded(buffer.getvalue(), "image/jpeg", *clean.size)

@@ -1,0 +1,44 @@
+"""Pauses: nothing of a scope starts until then. Rows, so that a wiped Redis forgets none.
+
+Scopes are `resource:<name>`, `provider:<name>`, `style:<name>` and `intake`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from jobs.database import now_of
+from jobs.orders.models import Pause
+
+
+def pause(session: Session, scope: str, why: str, seconds: float | None = None) -> None:
+    """Pause a scope for so long, or until `resume`. A longer pause that is on already stays."""
+    now = now_of(session)
+    until = None if seconds is None else now + timedelta(seconds=seconds)
+    row = session.get(Pause, scope)
+    if row is None:
+        session.add(Pause(scope=scope, since=now, until=until, why=why[:300]))
+    elif row.until is not None and (until is None or until > row.until):
+        row.until, row.why = until, why[:300]
+
+
+def resume(session: Session, scope: str) -> None:
+    """End a pause."""
+    session.execute(delete(Pause).where(Pause.scope == scope))
+
+
+def list_paused(session: Session, now: datetime) -> dict[str, Pause]:
+    """The pauses that are on."""
+    return {row.scope: row for row in session.scalars(select(Pause)) if row.until is None or row.until > now}
+
+
+def drop_ended(session: Session) -> list[str]:
+    """Remove pauses that are over; returns their scopes."""
+    now = now_of(session)
+    ended = [row for row in session.scalars(select(Pause)) if row.until is not None and row.until <= now]
+    for row in ended:
+        session.delete(row)
+    return [row.scope for row in ended]

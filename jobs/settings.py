@@ -1,0 +1,196 @@
+"""The only reader of the environment. Every setting of the farm, its default and its check.
+
+`Settings.load()` answers with the settings or raises `SettingsError`, whose text names each bad setting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from jobs.errors import SettingsError
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What operators may set, by environment variable or `.env` line of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    data_dir: Path = Path("var")
+    redis_url: str = ""
+    database_url: str = ""
+    storage_url: str = ""
+    comfyui_urls: Words = ()
+
+    comfyui_workers: int = Field(10, ge=0, le=500)
+    api_workers: int = Field(5, ge=0, le=500)
+    comfyui_limit: int | None = Field(None, ge=0)
+    api_limit: int | None = Field(None, ge=0)
+    queue_limit: int = Field(100, ge=0)
+    booth_rate: int = Field(60, ge=1)
+    comfyui_depth: int = Field(2, ge=1)
+
+    styles_dir: Path | None = None
+    secret_key: SecretStr | None = None
+    admin_password: SecretStr | None = None
+    public_url: str = ""
+    allowed_hosts: Words = ()
+    trusted_proxies: Words = ()
+    metrics_token: SecretStr | None = None
+    database_pool_size: int = Field(10, ge=1)
+    retention_days: int = Field(7, ge=1)
+    disk_reserve_mb: int = Field(1024, ge=0)
+    web_threads: int = Field(320, ge=8)
+    simulate: bool = False
+
+    task_deadline_s: float = Field(21600, gt=0)
+    order_open_s: float = Field(43200, gt=0)
+    claim_s: float = Field(30, gt=0)
+    sweep_s: float = Field(2, gt=0)
+    ring_s: float = Field(3, gt=0)
+    probe_s: float = Field(5, gt=0)
+    refused_s: float = Field(15, gt=0)
+    silent_s: float = Field(60, gt=0)
+    stall_s: float = Field(90, gt=0)
+    lookup_gap_s: float = Field(2, gt=0)
+    crash_wait_s: float = Field(10, ge=0)
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_limit: int = Field(5, ge=0)
+    openai_silence_s: float = Field(180, gt=0)
+    openai_unknown: Literal["hold", "resubmit"] = "hold"
+    ark_api_key: SecretStr | None = None
+    ark_base_url: str = "https://ark.cn-beijing.volces.com/api/v3"
+    dashscope_api_key: SecretStr | None = None
+    dashscope_base_url: str = "https://dashscope.aliyuncs.com/api/v1"
+    replicate_api_token: SecretStr | None = Field(None, validation_alias=AliasChoices("replicate_api_token"))
+    replicate_base_url: str = "https://api.replicate.com/v1"
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the environment and `.env`; `overrides` win. Raises SettingsError naming what is wrong."""
+        try:
+            return cls(**overrides)
+        except ValidationError as exc:
+            lines = []
+            for error in exc.errors():
+                name = str(error["loc"][0]).upper() if error["loc"] else "settings"
+                lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
+            raise SettingsError("; ".join(lines)) from exc
+
+    @field_validator("comfyui_urls", "allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("comfyui_urls")
+    @classmethod
+    def _check_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            _check_http_url(url)
+        return tuple(dict.fromkeys(url.rstrip("/") for url in value))
+
+    @field_validator("openai_base_url", "ark_base_url", "dashscope_base_url", "replicate_base_url", "public_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value:
+            _check_http_url(value)
+        return value.rstrip("/")
+
+    @field_validator(
+        "styles_dir",
+        "secret_key",
+        "admin_password",
+        "metrics_token",
+        "comfyui_limit",
+        "api_limit",
+        "openai_api_key",
+        "ark_api_key",
+        "dashscope_api_key",
+        "replicate_api_token",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _check_storage(cls, value: str) -> str:
+        if value.startswith("s3://"):
+            raise ValueError("s3:// storage is not built yet; leave STORAGE_URL empty to keep files below DATA_DIR")
+        if value:
+            raise ValueError("only an empty value (files below DATA_DIR) is understood")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql+psycopg://", "sqlite:///")):
+            raise ValueError(
+                "must start with postgresql+psycopg:// or sqlite:///, or be empty for SQLite below DATA_DIR"
+            )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://, or be empty")
+        return value
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Settings:
+        if self.sweep_s >= self.claim_s:
+            raise ValueError("SWEEP_S must be shorter than CLAIM_S")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL: DATABASE_URL, or SQLite below DATA_DIR."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'farm.sqlite3'}"
+
+    @property
+    def redis_note(self) -> Path:
+        """Where `./scripts/up` leaves the address of the Redis it started, for commands run beside it."""
+        return self.data_dir / "redis" / "url"
+
+    @property
+    def redis(self) -> str:
+        """Redis' URL: REDIS_URL, else that of the embedded server of this DATA_DIR, else the usual port."""
+        if self.redis_url:
+            return self.redis_url
+        if self.redis_note.is_file():
+            return self.redis_note.read_text().strip()
+        return "redis://127.0.0.1:6379/0"
+
+    @property
+    def base_url(self) -> str:
+        """What links start with: PUBLIC_URL, or the address that the web tier listens on."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    def limit_of(self, resource: str) -> int:
+        """Calls of a resource that may be in flight over all machines."""
+        limit = {"comfyui": self.comfyui_limit, "api": self.api_limit}[resource]
+        return self.workers_of(resource) if limit is None else limit
+
+    def workers_of(self, resource: str) -> int:
+        """Worker processes in this machine's pool of a resource."""
+        return {"comfyui": self.comfyui_workers, "api": self.api_workers}[resource]
+
+
+def _check_http_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http:// or https:// address")

@@ -1,0 +1,66 @@
+"""The stand-ins as processes: they say where they listen, write their log, and end when they should."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 20
+GRAPH = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 5}},
+    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+}
+# A parent that starts a stand-in and waits to be killed.
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", *sys.argv[1:]], stdout=subprocess.PIPE, text=True)
+print(child.pid, child.stdout.readline().split()[-1], flush=True)
+child.wait()
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_one_process_serves_several_servers_into_one_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    ports = ("--port", "0", "--port", "0")
+    with start("-m", "scripts.simulators.comfyui", *ports, "--seconds", "0", "--log", str(log)) as process:
+        urls = [line_of(process).split()[-1] for _ in range(2)]
+        for number, url in enumerate(urls):
+            body = {"prompt": GRAPH, "prompt_id": f"p{number}"}
+            assert requests.post(f"{url}/prompt", json=body, timeout=TIMEOUT).json()["number"] == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len({row["boot"] for row in rows}) == 2
+    assert {row["prompt_id"]: row["port"] for row in rows if row["event"] == "submit"} == {
+        f"p{number}": int(url.rpartition(":")[2]) for number, url in enumerate(urls)
+    }
+    assert all(isinstance(row["t"], float) for row in rows)
+
+
+def test_stand_in_dies_with_the_parent_that_asked_for_it() -> None:
+    command = ("scripts.simulators.openai_images", "--port", "0", "--die-with-parent")
+    with start("-c", PARENT, *command) as parent:
+        pid, _url = line_of(parent).split()
+        child = os.pidfd_open(int(pid))
+        parent.kill()
+        parent.wait(TIMEOUT)
+    try:
+        # A process that has ended makes its descriptor readable; whoever adopted it may still have to bury it.
+        assert select.select([child], [], [], TIMEOUT)[0] == [child]
+    finally:
+        os.close(child)
