@@ -28,7 +28,7 @@ class ProgressListener:
     def __init__(
         self, server_url: str, client_id: str | None, prompt_id: str, nodes: int, report: Callable[[float], None]
     ) -> None:
-        """`client_id` None: do not listen. `nodes`: nodes of the graph; `report` gets the share that is done, 0 to 1."""
+        """`client_id` None: do not listen. `nodes`: nodes of the graph; `report` gets the share that is done."""
         address = "ws" + server_url.removeprefix("http")
         self._url = f"{address}/ws?clientId={quote(client_id)}" if client_id else None
         self._prompt_id = prompt_id

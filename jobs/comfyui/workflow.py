@@ -11,9 +11,6 @@ from typing import Any
 from jobs.errors import BadInput
 from jobs.styles.graph import Catalog, Graph, missing_from
 
-SEED_LIMIT = 2**48
-"""Seeds are drawn below this; core samplers take up to 2**64, some custom nodes far less."""
-
 
 def fill_graph(step: dict[str, Any], *, photo: str, prefix: str, seed: int, options: dict[str, Any]) -> Graph:
     """The graph of a recipe's step, ready to send. Raises BadInput when an option is not a plain value."""

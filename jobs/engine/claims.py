@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from jobs.comfyui.servers import Abilities, ServerState, list_states
 from jobs.database import advisory_lock, now_of
-from jobs.errors import ClaimLost
 from jobs.orders import calls
 from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call, Recipe, Step, Task
@@ -67,18 +66,17 @@ class Claims:
         return due, candidate is not None
 
     def claim(self, session: Session, worker: str) -> Claim | None:
-        """S2 for the first due step with room, or with an open call of its own; None when there is none."""
+        """S2 for the first due step with room, or with an open call of its own; None when there is none.
+
+        Raises ClaimLost when the step was canceled this instant: look again.
+        """
         advisory_lock(session, zlib.crc32(f"claim:{self._resource.name}".encode()))
         now = now_of(session)
         _, candidate = self._find(session, now)
         if candidate is None:
             return None
         step = session.get_one(Step, candidate.step_id)
-        try:
-            held = claim_step(session, step, worker, self._claim_s, now)
-        except ClaimLost:
-            session.rollback()  # canceled this instant; the caller looks again
-            return None
+        held = claim_step(session, step, worker, self._claim_s, now)
         if candidate.call is not None:
             return Claim(held, candidate.call, adopted=True)
         call = calls.open_call(session, step, held.attempt, now, provider=step.provider, server=candidate.server)
@@ -105,7 +103,8 @@ class Claims:
         room = self._limits.total - sum(load.values())
         places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
         due = False
-        for step_id, position, provider, style, recipe_id, call in rows:
+        for step_id, position, provider, style, recipe_id, found in rows:
+            call: Call | None = found  # an outer join
             if call is not None:
                 return True, Candidate(step_id, call.server, calls.as_open_call(call))
             scopes = {f"resource:{name}", f"provider:{provider}", f"style:{style}"}
@@ -120,7 +119,7 @@ class Claims:
                     return True, Candidate(step_id, server, None)
             else:
                 taken = sum(count for (at, _), count in load.items() if at == provider)
-                if taken < self._limits.by_provider.get(provider, self._limits.total):
+                if taken < self._limits.by_provider.get(provider or "", self._limits.total):
                     return True, Candidate(step_id, None, None)
         return due, None
 
@@ -137,7 +136,7 @@ class _Places:
     ) -> None:
         self._session = session
         self._abilities = abilities
-        self._load = {server: count for (_, server), count in load.items()}
+        self._load: dict[str, int] = {server: count for (_, server), count in load.items() if server is not None}
         self._free = [
             state for state in list_states(session) if state.usable and self._load.get(state.url, 0) < limits.depth
         ]
@@ -159,12 +158,10 @@ class _Places:
             self._session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected"))
         )
         able = [state for state in able if state.url not in rejected]
+        if not able:
+            return None
         # Of equally busy servers the one that was least recently given work, so that all stay warm.
-        return (
-            min(able, key=lambda state: (self._load.get(state.url, 0), self._last_use(state.url)), default=None).url
-            if able
-            else None
-        )
+        return min(able, key=lambda state: (self._load.get(state.url, 0), self._last_use(state.url))).url
 
     def _last_use(self, url: str) -> int:
         return self._session.scalar(select(Call.id).where(Call.server == url).order_by(Call.id.desc()).limit(1)) or 0

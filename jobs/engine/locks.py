@@ -42,8 +42,9 @@ class OrderLock:
             return self
         until = time.monotonic() + WAIT_SECONDS
         try:
-            while not (self.held := bool(self._redis.set(self._key, self._owner, nx=True, px=LOCK_TTL_MS))):
-                if time.monotonic() >= until:
+            while True:
+                self.held = bool(self._redis.set(self._key, self._owner, nx=True, px=LOCK_TTL_MS))
+                if self.held or time.monotonic() >= until:
                     break
                 time.sleep(LOOK_SECONDS)
         except RedisError:

@@ -1,4 +1,4 @@
-"""Rings: RQ jobs that say "a step of this resource waits". The database decides; a lost, doubled or old ring is harmless.
+"""Rings: RQ jobs that say "a step of this resource waits". The database decides: a lost or doubled one is harmless.
 
 Arguments and description are ids and numbers of ours, so nothing that a guest or provider wrote reaches RQ.
 """

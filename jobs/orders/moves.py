@@ -6,6 +6,7 @@ step is no longer this worker's. Rows are locked in one order: order, task, step
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,10 +98,12 @@ def beat(session: Session, held: Held, claim_s: float) -> None:
     change_step(session, "S3", held.step_id, held.attempt, "running", claim_until=until)
 
 
-def finish_step(session: Session, held: Held, call_id: int, images: list[Image], cost: float | None = None) -> bool:
+def finish_step(
+    session: Session, held: Held, call_id: int, images: list[dict[str, Any]], cost: float | None = None
+) -> bool:
     """S4: the step's pictures become visible; the next step is queued, or the task has succeeded.
 
-    Returns whether the task has succeeded.
+    `images`: columns of each picture but those that follow from `held`. Returns whether the task has succeeded.
     """
     now = now_of(session)
     raise_version(session, held.order_id)
@@ -123,9 +126,17 @@ def finish_step(session: Session, held: Held, call_id: int, images: list[Image],
     )
     calls.close(session, call_id, now, outcome="succeeded", cost=cost)
     for image in images:
-        image.final = following is None
-        image.created_at = now
-        session.add(image)
+        session.add(
+            Image(
+                **image,
+                uid=uuid.uuid4().hex,
+                task_id=held.task_id,
+                step_id=held.step_id,
+                attempt=held.attempt,
+                final=following is None,
+                created_at=now,
+            )
+        )
     _record(session, now, "S4", held, images=len(images))
     if following is not None:
         change_step(

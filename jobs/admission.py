@@ -1,0 +1,101 @@
+"""Taking an order in: lock, check, store the photos, count and insert in one transaction, commit, ring.
+
+A 2xx is given only for what is on disk and committed. The lock keeps twins from doing the work twice; the unique
+index decides. All photos of one submission are taken, or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from jobs.access.booths import BoothId
+from jobs.access.links import Signer
+from jobs.database import Database
+from jobs.engine.changes import Announcer
+from jobs.engine.locks import OrderLock
+from jobs.errors import StorageFull, StyleUnknown
+from jobs.media.images import prepare_photo
+from jobs.media.storage import DiskStorage
+from jobs.menu import Menu
+from jobs.orders import intake
+from jobs.orders.intake import Bounds, Request, StoredPhoto
+from jobs.styles.options import check_options
+
+DISK_RETRY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a booth asks for: order id, style name, options as given, the photos' bytes."""
+
+    order_id: str
+    style: str
+    options: dict[str, Any]
+    photos: list[bytes]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The intake."""
+
+    database: Database
+    storage: DiskStorage
+    announcer: Announcer
+    menu: Menu
+    signer: Signer
+    bounds: Bounds
+
+    def admit(self, booth: BoothId, submission: Submission) -> bool:
+        """Take a submission in. False: all of it was there already and nothing was added.
+
+        Raises RequestError for what is wrong with it, FarmBusy when it cannot be taken now.
+        """
+        photos = {hashlib.sha256(photo).hexdigest(): photo for photo in submission.photos}
+        request = self._check(booth, submission, tuple(photos))
+        if not (missing := self.database.read(intake.find_missing, request)):
+            return False
+        self.database.read(self.menu.check_available, request.style)
+        self.database.read(intake.check_room, len(missing), self.bounds.queue_limit)
+        redis = None if self.announcer.is_redis_away else self.announcer.redis
+        with OrderLock(redis, booth.id, submission.order_id):
+            if not (missing := self.database.read(intake.find_missing, request)):
+                return False
+            stored = self._store({digest: photos[digest] for digest in missing})
+            used: set[str] | None = None
+            try:
+                used = self._insert(request, stored)
+            finally:
+                for photo in stored.values():
+                    if used is None or photo.path not in used:
+                        self.storage.delete(photo.path)
+        return used is not None
+
+    def _check(self, booth: BoothId, submission: Submission, digests: tuple[str, ...]) -> Request:
+        style = self.menu.shelf.get(submission.style)
+        if style is None:
+            raise StyleUnknown()
+        return Request(booth, submission.order_id, style, check_options(style.options, submission.options), digests)
+
+    def _store(self, photos: dict[str, bytes]) -> dict[str, StoredPhoto]:
+        self.storage.check_room()
+        prepared = {digest: prepare_photo(photo) for digest, photo in photos.items()}
+        stored: dict[str, StoredPhoto] = {}
+        try:
+            for digest, encoded in prepared.items():
+                stored[digest] = StoredPhoto(self.storage.write("photos", encoded.data), encoded)
+        except OSError as exc:
+            for photo in stored.values():
+                self.storage.delete(photo.path)
+            raise StorageFull(retry_after=DISK_RETRY_SECONDS) from exc
+        return stored
+
+    def _insert(self, request: Request, stored: dict[str, StoredPhoto]) -> set[str] | None:
+        try:
+            return self.database.write(intake.insert, request, stored, self.signer, self.bounds)
+        except IntegrityError:
+            # The unique index found a twin that came past the lock; seen again, it is a duplicate.
+            return self.database.write(intake.insert, request, stored, self.signer, self.bounds)

@@ -1,0 +1,195 @@
+"""The reconciler: compares what should be with what is, and repairs. Two at once are harmless.
+
+Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings; once a minute files without rows.
+Each ComfyUI server is looked after in a thread of its own, since servers may hang.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from jobs.comfyui import servers
+from jobs.comfyui.care import ServerCare
+from jobs.database import Database, now_of, outbox_of
+from jobs.engine import rings
+from jobs.engine.changes import RECONCILE_CHANNEL, Listener
+from jobs.engine.retries import REASONS
+from jobs.errors import ClaimLost, DatabaseAway
+from jobs.media.storage import DiskStorage
+from jobs.orders import calls, pauses, repairs
+from jobs.orders.models import Image, Photo, Step, Task
+from jobs.resources import RESOURCES
+from jobs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ACTOR = "reconciler"
+FILES_SECONDS = 60.0
+ORPHAN_SECONDS = 3600.0
+
+
+class Reconciler:
+    """Runs until `stop` is set."""
+
+    def __init__(self, database: Database, redis: Redis, storage: DiskStorage, settings: Settings) -> None:
+        self._database = database
+        self._redis = redis
+        self._storage = storage
+        self._settings = settings
+        self._wake = threading.Event()
+        self.stop = threading.Event()
+        self._trust_claims_at = time.monotonic() + settings.claim_s
+        self._last_round = time.monotonic()
+
+    def run(self) -> None:
+        """The rounds, one after the other."""
+        self._database.write(servers.sync_servers, self._settings.comfyui_urls)
+        for url in self._settings.comfyui_urls:
+            threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
+        threading.Thread(target=self._listen, name="reconcile-listener", daemon=True).start()
+        next_rings = next_files = time.monotonic()
+        while not self.stop.is_set():
+            self._guard(self.sweep)
+            now = time.monotonic()
+            if now >= next_rings:
+                self._guard(self.compare_rings)
+                next_rings = now + self._settings.ring_s
+            elif self._epoch_is_missing():
+                self._guard(self.compare_rings)
+            if now >= next_files:
+                self._guard(self.sweep_files)
+                next_files = now + FILES_SECONDS
+            self.stop.wait(min(self._settings.sweep_s, self._settings.ring_s))
+
+    def sweep(self) -> None:
+        """S7, S8 and S10 for whatever is due for them; pauses that are over; calls that nobody can ask about."""
+        if time.monotonic() - self._last_round > self._settings.claim_s / 2:
+            self._distrust_claims()  # we were away ourselves, and so perhaps was everybody's way to the database
+        if time.monotonic() >= self._trust_claims_at:
+            for step_id in self._database.read(repairs.list_expired):
+                self._repair(repairs.release_step, step_id, actor=ACTOR, reason=REASONS["poison"])
+        for step_id in self._database.read(repairs.list_due_retries):
+            self._repair(repairs.requeue_step, step_id, actor=ACTOR)
+        for task_id in self._database.read(repairs.list_past_deadline):
+            self._repair(repairs.expire_task, task_id, actor=ACTOR, reason=REASONS["deadline"])
+        self._database.write(end_pauses)
+        self._database.write(close_unanswerable, self._settings)
+        self._last_round = time.monotonic()
+
+    def compare_rings(self) -> None:
+        """Ring for due steps that nobody may have rung for: rings are lost, steps are not."""
+        try:
+            rings.epoch_is_missing(self._redis)
+            for resource in RESOURCES:
+                due = self._database.read(list_due_steps, resource)
+                missing = len(due) - rings.count_rings(self._redis, resource) if due else 0
+                for step_id, attempt in due[: max(missing, 0)]:
+                    rings.ring(self._redis, resource, step_id, attempt)
+                if missing > 0:
+                    log.info("rang again", extra={"resource": resource, "rings": missing})
+        except (RedisError, OSError) as exc:
+            log.warning("rings cannot be compared: Redis is away", extra={"error": type(exc).__name__})
+
+    def sweep_files(self) -> None:
+        """Remove files that no row names and that nobody touched for an hour."""
+        for path in list(self._storage.list_older_than(ORPHAN_SECONDS)):
+            if not self._database.read(is_file_known, path):
+                log.info("a file without a row is removed", extra={"path": path})
+                self._storage.delete(path)
+
+    def _repair(self, move: Callable[..., Any], row_id: int, **kwargs: Any) -> None:
+        try:
+            self._database.write(move, row_id, **kwargs)
+        except ClaimLost:
+            return  # it moved on by itself
+        log.info("repaired", extra={"move": move.__name__, "row_id": row_id})
+
+    def _guard(self, round_: Callable[[], None]) -> None:
+        try:
+            round_()
+        except DatabaseAway:
+            log.warning("the reconciler waits: the database is away")
+            self._distrust_claims()
+        except Exception:  # the reconciler must outlive its own defects, loudly
+            log.exception("a round of the reconciler failed")
+
+    def _distrust_claims(self) -> None:
+        self._trust_claims_at = time.monotonic() + self._settings.claim_s
+
+    def _epoch_is_missing(self) -> bool:
+        try:
+            return not self._redis.exists(rings.EPOCH_KEY)
+        except (RedisError, OSError):
+            return False
+
+    def _care_for(self, url: str) -> None:
+        care = ServerCare(self._database, self._settings, url)
+        while not self.stop.is_set():
+            self._guard(care.look_after)
+            self._wake.wait(self._settings.probe_s)
+
+    def _listen(self) -> None:
+        listener = Listener(self._redis, RECONCILE_CHANNEL)
+        while not self.stop.is_set():
+            if listener.wait(self._settings.probe_s):
+                self._wake.set()
+                self._wake.clear()
+
+
+def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:
+    """(step id, attempt) of steps that wait for a worker, in the order in which they will be taken."""
+    now = now_of(session)
+    rows = session.execute(
+        select(Step.id, Step.attempt)
+        .join(Task, Task.id == Step.task_id)
+        .where(
+            Step.resource == resource,
+            Step.status == "queued",
+            or_(Step.not_before.is_(None), Step.not_before <= now),
+            Task.deadline_at > now,
+        )
+        .order_by(Step.task_id, Step.position)
+    )
+    return [(step_id, attempt) for step_id, attempt in rows]
+
+
+def end_pauses(session: Session) -> None:
+    """Drop pauses that are over, and have waiting workers look."""
+    for scope in pauses.drop_ended(session):
+        log.info("a pause ended", extra={"scope": scope})
+        outbox_of(session).room.update(RESOURCES)
+
+
+def close_unanswerable(session: Session, settings: Settings) -> None:
+    """Close as unknown what nobody can be asked about: closing calls of providers after their time-out, and of servers
+    that are no longer configured.
+    """
+    now = now_of(session)
+    for call in calls.list_closing(session, "api"):
+        if call.closing_at and call.closing_at < now - timedelta(seconds=settings.openai_silence_s):
+            calls.close(session, call.id, now, outcome="unknown")
+    for call in calls.list_closing(session, "comfyui"):
+        gone = call.server not in settings.comfyui_urls
+        if gone and call.closing_at and call.closing_at < now - timedelta(seconds=settings.silent_s):
+            calls.close(session, call.id, now, outcome="unknown")
+
+
+def is_file_known(session: Session, path: str) -> bool:
+    """Does any row name this file?"""
+    return any(
+        session.scalar(query.limit(1)) is not None
+        for query in (
+            select(Photo.id).where(Photo.path == path),
+            select(Image.id).where(or_(Image.path == path, Image.thumbnail_path == path)),
+        )
+    )

@@ -1,0 +1,175 @@
+"""One step to its outcome: load, hold, execute, store, finish; or decide what its error means.
+
+The pipeline reads top to bottom in `run_step`. Whatever happens, the step's row says so before this returns, unless
+the step is no longer ours; then nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from jobs.comfyui.servers import Abilities
+from jobs.database import Database
+from jobs.engine.changes import Announcer
+from jobs.engine.claims import Claim, has_untried_server
+from jobs.engine.hold import Hold
+from jobs.engine.retries import REASONS, Decision, decide, is_expected
+from jobs.errors import AccountRefused, Busy, ClaimLost, DatabaseAway, LocalTrouble, WorkflowRejected
+from jobs.media.storage import DiskStorage
+from jobs.orders import moves, pauses
+from jobs.orders.models import Image, Step
+from jobs.orders.work import Executor, Made, Work
+from jobs.settings import Settings
+from jobs.styles.options import with_defaults
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 90.0
+"""A step may take this much longer than its time limit, to stop its prompt, fetch and store."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What is needed to run steps of one resource."""
+
+    database: Database
+    storage: DiskStorage
+    announcer: Announcer
+    executor: Executor
+    abilities: Abilities
+    settings: Settings
+
+    def run_step(self, claim: Claim) -> None:
+        """Bring a claimed step to an outcome. Raises DatabaseAway only when even that could not be written."""
+        held = claim.held
+        try:
+            work, timeout_s, failures = self.database.read(_load_work, held.step_id, self.storage.read)
+        except ClaimLost:
+            return
+        with Hold(
+            self.database,
+            self.announcer,
+            claim,
+            claim_s=self.settings.claim_s,
+            timeout_s=timeout_s,
+            grace_s=GRACE_SECONDS,
+        ) as hold:
+            try:
+                made = self.executor.perform(work, hold)
+                hold.check()
+                images = self._store(made, hold)
+                hold.check()
+                self._insist(moves.finish_step, held, hold.call.id, images, made.cost)
+            except ClaimLost:
+                log.info("the step is no longer ours", extra={"step_id": held.step_id, "attempt": held.attempt})
+            except Exception as exc:  # every other error ends the attempt; what it means is decided in one place
+                self._settle(exc, hold, failures)
+
+    def _store(self, made: Made, hold: Hold) -> list[dict[str, Any]]:
+        """Write the pictures. Their names carry the attempt; only S4 makes them visible."""
+        images: list[dict[str, Any]] = []
+        for position, picture in enumerate(made.pictures):
+            label = f"-a{hold.held.attempt}"
+            try:
+                path = self.storage.write("images", picture.full.data, label=label)
+                thumbnail = self.storage.write("images", picture.thumbnail.data, label=f"{label}t")
+            except OSError as exc:
+                raise LocalTrouble(detail=type(exc).__name__) from exc
+            images.append(
+                {
+                    "position": position,
+                    "path": path,
+                    "thumbnail_path": thumbnail,
+                    "content_type": picture.full.content_type,
+                    "width": picture.full.width,
+                    "height": picture.full.height,
+                    "bytes": len(picture.full.data),
+                    "sha256": picture.full.sha256,
+                }
+            )
+        return images
+
+    def _settle(self, error: Exception, hold: Hold, failures: int) -> None:
+        """S5 or S6 for an attempt that ended with an error."""
+        held = hold.held
+        decision = decide(error, failures)
+        if isinstance(error, WorkflowRejected) and not self.database.read(
+            has_untried_server, self.abilities, held.step_id
+        ):
+            decision = Decision(retry=False, kind="bad_input", counts=False, wait_s=0.0)
+        extra = {"step_id": held.step_id, "attempt": held.attempt, "kind": decision.kind, "retry": decision.retry}
+        if is_expected(error):
+            log.warning("an attempt ended", extra=extra)
+        else:
+            log.exception("an attempt ended with a defect", extra=extra)
+        outcome = getattr(error, "outcome", "failed")
+        detail = getattr(error, "detail", "") or type(error).__name__
+        provider = hold.call.provider
+        if provider and isinstance(error, Busy | AccountRefused):
+            self._insist(pauses.pause, f"provider:{provider}", str(error), decision.wait_s)
+        try:
+            if decision.retry:
+                self._insist(
+                    moves.retry_step,
+                    held,
+                    hold.call.id,
+                    kind=decision.kind,
+                    detail=detail,
+                    wait_s=decision.wait_s,
+                    counts=decision.counts,
+                    outcome=outcome,
+                )
+            else:
+                self._insist(
+                    moves.fail_step,
+                    held,
+                    hold.call.id,
+                    kind=decision.kind,
+                    reason=REASONS[decision.kind],
+                    detail=detail,
+                    outcome=outcome,
+                )
+        except ClaimLost:
+            log.info("the step is no longer ours", extra=extra)
+
+    def _insist(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Write, and again while the database is away: what is made is kept until it can be written down.
+
+        The claim runs out meanwhile; then the next attempt adopts the call, and this write hits no row.
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(DatabaseAway),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            stop=stop_after_delay(300),
+            reraise=True,
+        ):
+            with attempt:
+                self.database.write(function, *args, **kwargs)
+
+
+def _load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> tuple[Work, float, int]:
+    step = session.get_one(Step, step_id)
+    task = step.task
+    document = task.recipe.document
+    options = with_defaults(document["options"], task.options)
+    source = task.photo.path
+    if step.position > 0:
+        source = session.scalar(
+            select(Image.path)
+            .join(Step, Step.id == Image.step_id)
+            .where(Image.task_id == task.id, Step.position == step.position - 1)
+            .order_by(Image.id)
+            .limit(1)
+        )
+    if source is None:
+        raise ClaimLost()  # the order was deleted this instant
+    path = source
+    seed = int(options.get("seed", task.seed))
+    return Work(document["steps"][step.position], options, seed, lambda: read(path)), step.timeout_s, step.failures

@@ -1,0 +1,129 @@
+"""The parts joined: one Farm for each process. The only place that connects anything with anything."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cached_property
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs.access.links import Signer
+from jobs.access.secret_files import secret_key
+from jobs.admission import Admission
+from jobs.cloud.provider import Provider
+from jobs.cloud.providers import PROVIDERS
+from jobs.comfyui.servers import Abilities
+from jobs.database import Database
+from jobs.engine.changes import Announcer
+from jobs.engine.claims import Claims, Limits
+from jobs.engine.reconcile import Reconciler
+from jobs.engine.runner import Runner
+from jobs.engine.take import Taker
+from jobs.interventions import Interventions
+from jobs.media.storage import DiskStorage
+from jobs.menu import Menu
+from jobs.orders.intake import Bounds
+from jobs.orders.work import Executor
+from jobs.resources import RESOURCES
+from jobs.settings import Settings
+from jobs.styles.shelf import BUILTIN, StyleShelf
+
+REDIS_CONNECT_SECONDS = 1.0
+REDIS_COMMAND_SECONDS = 2.0
+WEB_BUSY_SECONDS = 5.0
+WORKER_BUSY_SECONDS = 30.0
+WORKER_CONNECTIONS = 3
+
+
+class Farm:
+    """Everything that one process of the farm needs. Building it connects to nothing; each part connects when used."""
+
+    def __init__(self, settings: Settings, *, serves_web: bool = False) -> None:
+        """`serves_web`: many threads, short waits. Otherwise a worker or reconciler: few threads, long waits."""
+        self.settings = settings
+        self.database = Database(
+            settings.database,
+            pool_size=settings.database_pool_size if serves_web else WORKER_CONNECTIONS,
+            busy_seconds=WEB_BUSY_SECONDS if serves_web else WORKER_BUSY_SECONDS,
+        )
+        self.redis = connect_redis(settings)
+        self.announcer = Announcer(self.redis)
+        self.database.after_commit = self.announcer.announce
+        self.storage = DiskStorage(settings.data_dir / "files", reserve_mb=settings.disk_reserve_mb)
+        self.abilities = Abilities()
+        self.bounds = Bounds(settings.queue_limit, settings.order_open_s, settings.task_deadline_s)
+        folders = [BUILTIN, settings.styles_dir] if settings.styles_dir else [BUILTIN]
+        self.shelf = StyleShelf(*folders)
+
+    @cached_property
+    def providers(self) -> dict[str, Provider]:
+        """The cloud providers by name, configured or not."""
+        return {name: make(self.settings) for name, make in PROVIDERS.items()}
+
+    @cached_property
+    def menu(self) -> Menu:
+        """What can be ordered."""
+        return Menu(self.shelf, self.abilities, self.providers)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Makes and checks links."""
+        return Signer(secret_key(self.settings))
+
+    @cached_property
+    def admission(self) -> Admission:
+        """The intake."""
+        return Admission(self.database, self.storage, self.announcer, self.menu, self.signer, self.bounds)
+
+    @cached_property
+    def interventions(self) -> Interventions:
+        """Retry, redo, cancel, delete."""
+        return Interventions(self.database, self.storage, self.announcer, self.menu, self.bounds)
+
+    def taker(self, resource: str) -> Taker:
+        """What a worker of this resource does at a ring."""
+        limits = Limits(
+            total=self.settings.limit_of(resource),
+            by_provider={name: provider.limit for name, provider in self.providers.items()},
+            depth=self.settings.comfyui_depth,
+        )
+        runner = Runner(
+            self.database,
+            self.storage,
+            self.announcer,
+            _make_executor(RESOURCES[resource].executor, self.settings),
+            self.abilities,
+            self.settings,
+        )
+        claims = Claims(resource, limits, self.abilities, self.settings.claim_s)
+        return Taker(resource, self.database, self.redis, claims, runner)
+
+    def reconciler(self) -> Reconciler:
+        """The reconciler of this process."""
+        return Reconciler(self.database, self.redis, self.storage, self.settings)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.database.dispose()
+        self.redis.close()
+
+
+def connect_redis(settings: Settings) -> Redis:
+    """A client for Redis; connects when first used. A command is never repeated by the library."""
+    client: Redis = Redis.from_url(
+        settings.redis,
+        socket_connect_timeout=REDIS_CONNECT_SECONDS,
+        socket_timeout=REDIS_COMMAND_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return client
+
+
+def _make_executor(path: str, settings: Settings) -> Executor:
+    module, _, name = path.partition(":")
+    made: Any = getattr(importlib.import_module(module), name)(settings)
+    executor: Executor = made
+    return executor

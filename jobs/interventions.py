@@ -1,0 +1,156 @@
+"""What booths and operators may do to an order besides submitting it: retry, redo, cancel, delete.
+
+Each is a move, its audit and what must follow outside, the same for whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from jobs.access import audit
+from jobs.database import Database, advisory_lock, now_of
+from jobs.engine.changes import Announcer
+from jobs.errors import Conflict
+from jobs.media.storage import DiskStorage
+from jobs.menu import Menu
+from jobs.orders import book, intake, repairs
+from jobs.orders.events import raise_version, record
+from jobs.orders.intake import Bounds
+from jobs.orders.models import Call, Image, Order, Photo, Step, Task
+from jobs.orders.states import OPEN_TASK
+from jobs.styles.shelf import Style
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """All of them. `booth_id` None: an operator, who may touch every order; else only that booth's are found."""
+
+    database: Database
+    storage: DiskStorage
+    announcer: Announcer
+    menu: Menu
+    bounds: Bounds
+
+    def retry(self, task_id: str, *, actor: str) -> None:
+        """A failed task is tried again. Raises OrderNotFound, Conflict."""
+        self.database.write(self._retry, task_id, actor)
+
+    def redo(self, task_id: str, *, actor: str, booth_id: int | None = None) -> str:
+        """Another take of the same photo and style, admitted like any new task; returns its id.
+
+        Raises OrderNotFound, Conflict while one is open, StyleUnknown, StyleUnavailable, QueueFull.
+        """
+        task = self.database.read(book.find_task, task_id, booth_id)
+        style = self.database.read(self.menu.choose, task.style)
+        return self.database.write(self._redo, task_id, style, actor, booth_id)
+
+    def cancel_task(self, task_id: str, *, actor: str, booth_id: int | None = None) -> str:
+        """Nobody wants the task any more; returns its order's id. A task that has ended stays as it is."""
+        return self.database.write(self._cancel_task, task_id, actor, booth_id)
+
+    def cancel_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> None:
+        """Cancel every open task of an order. Raises OrderNotFound."""
+        self.database.write(self._cancel_order, order_id, actor, booth_id)
+
+    def delete_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> dict[str, Any]:
+        """Cancel, then remove photos, pictures, links and progress; returns the receipt. Raises OrderNotFound."""
+        receipt, files, task_ids = self.database.write(self._delete, order_id, actor, booth_id)
+        for path in files:
+            self.storage.delete(path)
+        self.announcer.forget_progress(task_ids)
+        return receipt
+
+    def _retry(self, session: Session, task_id: str, actor: str) -> None:
+        task = book.find_task(session, task_id)
+        repairs.revive_task(session, task.id, actor=actor, deadline_s=self.bounds.deadline_s)
+        audit.note(session, actor, "retry", f"task:{task_id}")
+
+    def _redo(self, session: Session, task_id: str, style: Style, actor: str, booth_id: int | None) -> str:
+        advisory_lock(session, intake.ADMISSION_LOCK)
+        task = book.find_task(session, task_id, booth_id)
+        twins = (
+            Task.order_id == task.order_id,
+            Task.photo_sha256 == task.photo_sha256,
+            Task.style == task.style,
+            Task.options_key == task.options_key,
+        )
+        if session.scalar(select(Task.id).where(*twins, Task.status.in_(OPEN_TASK)).limit(1)) is not None:
+            raise Conflict("This picture is still being made; another take has to wait for it.")
+        intake.check_room(session, 1, self.bounds.queue_limit)
+        take = (session.scalar(select(func.max(Task.take)).where(*twins)) or 0) + 1
+        raise_version(session, task.order_id)
+        fresh = intake.add_task(
+            session,
+            task.order_id,
+            task.photo,
+            style,
+            task.options,
+            take=take,
+            now=now_of(session),
+            deadline_s=self.bounds.deadline_s,
+            actor=actor,
+        )
+        audit.note(session, actor, "redo", f"task:{task_id}", new_task=fresh.task_id)
+        return fresh.task_id
+
+    def _cancel_task(self, session: Session, task_id: str, actor: str, booth_id: int | None) -> str:
+        task = book.find_task(session, task_id, booth_id)
+        if repairs.cancel_task(session, task.id, actor=actor):
+            audit.note(session, actor, "cancel", f"task:{task_id}")
+        return task.order.order_id
+
+    def _cancel_order(self, session: Session, order_id: str, actor: str, booth_id: int | None) -> Order:
+        order = book.load_order(session, order_id, booth_id)
+        for task in order.tasks:
+            if repairs.cancel_task(session, task.id, actor=actor):
+                audit.note(session, actor, "cancel", f"task:{task.task_id}")
+        return order
+
+    def _delete(
+        self, session: Session, order_id: str, actor: str, booth_id: int | None
+    ) -> tuple[dict[str, Any], list[str], list[int]]:
+        order = self._cancel_order(session, order_id, actor, booth_id)
+        now = now_of(session)
+        files = book.list_files(session, order)
+        task_ids = [task.id for task in order.tasks]
+        receipt: dict[str, Any] = {
+            "order_id": order.order_id,
+            "deleted_at": now.isoformat().replace("+00:00", "Z"),
+            "tasks": len(task_ids),
+            "files": len(files),
+            "may_remain": _list_remains(session, task_ids),
+        }
+        session.execute(delete(Image).where(Image.task_id.in_(task_ids)))
+        session.execute(update(Photo).where(Photo.order_id == order.id).values(path=None))
+        session.execute(update(Task).where(Task.order_id == order.id).values(options={}))
+        session.execute(update(Step).where(Step.task_id.in_(task_ids)).values(detail=None))
+        raise_version(session, order.id)
+        session.execute(
+            update(Order)
+            .where(Order.id == order.id)
+            .values(deleted_at=now, receipt=receipt, link_number=Order.link_number + 1)
+        )
+        record(session, now, "deleted", order_id=order.id, actor=actor)
+        audit.note(session, actor, "delete", f"order:{order_id}")
+        return receipt, files, task_ids
+
+
+def _list_remains(session: Session, task_ids: list[int]) -> list[dict[str, str]]:
+    """Where copies may lie that the farm cannot remove by itself."""
+    rows = session.execute(
+        select(Call.server, Call.provider)
+        .join(Step, Step.id == Call.step_id)
+        .where(Step.task_id.in_(task_ids), Call.sent_at.is_not(None))
+        .distinct()
+    )
+    remains = []
+    for server, provider in rows:
+        if server:
+            remains.append({"place": "comfyui", "server": server, "what": "input and output files, until swept there"})
+        elif provider:
+            remains.append({"place": "provider", "provider": provider, "what": "as its terms say"})
+    return remains

@@ -1,0 +1,192 @@
+"""The questions asked of orders: one order whole, a task, lists for operators, places in the queue, durations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from jobs.access.models import AuditEntry, Booth
+from jobs.errors import OrderDeleted, OrderNotFound
+from jobs.orders.models import Event, Order, Photo, Step, Task
+
+RECENT = 30
+"""How many finished tasks of a style its usual duration is taken from."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A queued task's place: tasks ahead of it."""
+
+    ahead: int
+
+
+def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
+    """An order with its tasks, steps, photos and images. `booth_id` None: whoever's it is.
+
+    Raises OrderNotFound (another booth's looks like none at all), OrderDeleted.
+    """
+    order = session.scalar(
+        select(Order)
+        .where(Order.order_id == order_id)
+        .options(
+            selectinload(Order.tasks).selectinload(Task.steps),
+            selectinload(Order.tasks).selectinload(Task.images),
+            selectinload(Order.tasks).joinedload(Task.photo),
+        )
+    )
+    if order is None or (booth_id is not None and order.booth_id != booth_id):
+        raise OrderNotFound()
+    if order.deleted_at is not None:
+        raise OrderDeleted()
+    return order
+
+
+def find_task(session: Session, task_id: str, booth_id: int | None = None) -> Task:
+    """A task by its public id. Raises OrderNotFound, OrderDeleted."""
+    task = session.scalar(select(Task).where(Task.task_id == task_id).options(joinedload(Task.order)))
+    if task is None or (booth_id is not None and task.order.booth_id != booth_id):
+        raise OrderNotFound()
+    if task.order.deleted_at is not None:
+        raise OrderDeleted()
+    return task
+
+
+def read_versions(session: Session, order_ids: list[int]) -> dict[int, int]:
+    """The versions of orders, by row id."""
+    rows = session.execute(select(Order.id, Order.version).where(Order.id.in_(order_ids)))
+    return {order_id: version for order_id, version in rows}
+
+
+def places_of(session: Session, task_ids: list[int]) -> dict[int, int]:
+    """Row id -> tasks ahead, for those of these tasks that are queued."""
+    queued = list(session.scalars(select(Task.id).where(Task.status == "queued").order_by(Task.id)))
+    ahead = {task_id: place for place, task_id in enumerate(queued)}
+    return {task_id: ahead[task_id] for task_id in task_ids if task_id in ahead}
+
+
+def usual_seconds(session: Session, style: str) -> float | None:
+    """How long a style's tasks took lately from their start, or None when none has finished yet."""
+    rows = session.execute(
+        select(Task.started_at, Task.finished_at)
+        .where(Task.style == style, Task.status == "succeeded", Task.started_at.is_not(None))
+        .order_by(Task.finished_at.desc())
+        .limit(RECENT)
+    ).all()
+    seconds = [(finished - started).total_seconds() for started, finished in rows if started and finished]
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+def recent_waits(session: Session) -> list[float]:
+    """Seconds from acceptance to the picture of the tasks that finished last, ascending."""
+    rows = session.execute(
+        select(Task.created_at, Task.finished_at)
+        .where(Task.status == "succeeded", Task.finished_at.is_not(None))
+        .order_by(Task.finished_at.desc())
+        .limit(100)
+    )
+    return sorted((finished - created).total_seconds() for created, finished in rows if finished)
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One line of the operators' list."""
+
+    task_id: str
+    order_id: str
+    code: str
+    booth: str
+    style: str
+    status: str
+    kind: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def list_tasks(
+    session: Session, *, status: str = "", search: str = "", before: int | None = None, limit: int = 50
+) -> tuple[list[TaskRow], int | None]:
+    """The newest tasks first, and where the next page starts. `search`: an order id, a short code or a booth."""
+    query = (
+        select(Task, Order, Booth.name)
+        .join(Order, Order.id == Task.order_id)
+        .join(Booth, Booth.id == Order.booth_id)
+        .order_by(Task.id.desc())
+        .limit(limit + 1)
+    )
+    if status:
+        query = query.where(Task.status == status)
+    if search:
+        query = query.where((Order.order_id == search) | (Order.code == search.upper()) | (Booth.name == search))
+    if before is not None:
+        query = query.where(Task.id < before)
+    found = session.execute(query).all()
+    rows = [
+        TaskRow(
+            task.task_id,
+            order.order_id,
+            order.code,
+            booth,
+            task.style,
+            task.status,
+            task.kind,
+            task.created_at,
+            task.finished_at,
+        )
+        for task, order, booth in found[:limit]
+    ]
+    following = found[limit - 1][0].id if len(found) > limit else None
+    return rows, following
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that happened to a task, for the operators' page."""
+
+    task: Task
+    order: Order
+    booth: str
+    steps: list[Step]
+    events: list[Event]
+    audit: list[AuditEntry]
+
+
+def tell_story(session: Session, task_id: str) -> Story:
+    """A task with its attempts, calls, events and what operators did. Raises OrderNotFound."""
+    task = session.scalar(
+        select(Task)
+        .where(Task.task_id == task_id)
+        .options(
+            joinedload(Task.order),
+            joinedload(Task.photo),
+            selectinload(Task.images),
+            selectinload(Task.steps).selectinload(Step.calls),
+        )
+    )
+    if task is None:
+        raise OrderNotFound("There is no such task.")
+    booth = session.get_one(Booth, task.order.booth_id).name
+    events = list(session.scalars(select(Event).where(Event.task_id == task.id).order_by(Event.id)))
+    audit = list(
+        session.scalars(select(AuditEntry).where(AuditEntry.subject == f"task:{task_id}").order_by(AuditEntry.id))
+    )
+    return Story(task, task.order, booth, list(task.steps), events, audit)
+
+
+def list_files(session: Session, order: Order) -> list[str]:
+    """Every file that an order's rows name."""
+    photos = session.scalars(select(Photo.path).where(Photo.order_id == order.id))
+    images = [path for task in order.tasks for image in task.images for path in (image.path, image.thumbnail_path)]
+    return [path for path in [*photos, *images] if path is not None]
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    """Tasks ever accepted, by status."""
+    return {status: count for status, count in session.execute(select(Task.status, func.count()).group_by(Task.status))}
+
+
+def last_finished_at(session: Session) -> datetime | None:
+    """When a task last came to its end."""
+    return session.scalar(select(func.max(Task.finished_at)))

@@ -1,0 +1,78 @@
+"""A pool of RQ workers for one resource: `python -m scripts.worker_pool comfyui`. Parses, joins the parts, runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging.config
+import sys
+import time
+
+import jobs.cloud.executor
+import jobs.comfyui.executor  # noqa: F401  imported before the fork, so that workers share it
+from jobs import entry
+from jobs.comfyui.servers import sync_servers
+from jobs.database import Database
+from jobs.database.migrate import wait_until_current
+from jobs.engine.pool import Pool
+from jobs.engine.rings import queue_of
+from jobs.engine.worker import FarmWorker, wait_for_redis
+from jobs.errors import DatabaseAway, SettingsError
+from jobs.farm import Farm, connect_redis
+from jobs.resources import RESOURCES
+from jobs.settings import Settings
+
+RETRY_SECONDS = 1.0
+
+
+def main() -> int:
+    """Run the pool until it is told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("resource", choices=sorted(RESOURCES))
+    resource = parser.parse_args().resource
+    try:
+        settings = Settings.load()
+    except SettingsError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    config = importlib.import_module(f"worker_configs.{resource}")
+    logging.config.dictConfig(config.DICT_CONFIG)
+    prepare(settings)
+    Pool(
+        resource,
+        config.NUM_WORKERS,
+        work=lambda name: live_as_worker(resource, name, settings),
+        open_database=lambda: _open_database(settings),
+        crash_wait_s=settings.crash_wait_s,
+    ).run()
+    return 0
+
+
+def prepare(settings: Settings) -> None:
+    """Wait for a migrated database, and make sure that the servers are known. Leaves no connection open."""
+    farm = Farm(settings)
+    wait_until_current(farm.database)
+    while True:
+        try:
+            farm.database.write(sync_servers, settings.comfyui_urls)
+            break
+        except DatabaseAway:
+            time.sleep(RETRY_SECONDS)
+    farm.close()
+
+
+def live_as_worker(resource: str, name: str, settings: Settings) -> None:
+    """A worker's whole life, in the forked child."""
+    redis = connect_redis(settings)
+    wait_for_redis(redis)
+    entry.farm_of_process()
+    FarmWorker([queue_of(resource, redis)], name=name, connection=redis).work(logging_level="WARNING")
+
+
+def _open_database(settings: Settings) -> Database:
+    """A database whose moves are announced: steps that the pool releases are rung for at once."""
+    return Farm(settings).database
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The counter: speaks HTTP, HTML and JSON; owns no rules of the domain. `create_app` joins the blueprints."""
+
+from __future__ import annotations
+
+import uuid
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from jobs.access.secret_files import secret_key
+from jobs.engine.changes import Watcher
+from jobs.farm import Farm
+from jobs.orders.book import read_versions
+from web import errors
+from web.api import api
+from web.auth import SESSION_SECONDS
+from web.context import WebContext
+from web.guest import guest
+from web.health import health
+from web.ops import ops
+
+MAX_BODY_BYTES = 128_000_000
+MAX_FIELD_BYTES = 64_000
+MAX_PARTS = 32
+SPARE_THREADS = 32
+"""Threads that no follower may take, so that submissions always find one."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(farm: Farm) -> Flask:
+    """The web tier of a farm."""
+    app = Flask(__name__)
+    settings = farm.settings
+    watcher = Watcher(farm.redis, lambda ids: farm.database.read(read_versions, ids))
+    app.extensions["farm"] = WebContext(farm, watcher)
+    app.config.update(
+        SECRET_KEY=secret_key(settings),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FIELD_BYTES,
+        MAX_FORM_PARTS=MAX_PARTS,
+        FOLLOWERS=max(settings.web_threads - SPARE_THREADS, 1),
+        SESSION_COOKIE_NAME="farm_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
+        WTF_CSRF_FIELD_NAME="csrf_token",
+        WTF_CSRF_TIME_LIMIT=SESSION_SECONDS,
+        WTF_CSRF_SSL_STRICT=False,
+        SIMULATED=settings.simulate,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the contract's order
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own way
+    csrf = CSRFProtect(app)
+    csrf.exempt(api)
+    for blueprint in (api, health, guest, ops):
+        app.register_blueprint(blueprint)
+    errors.register(app)
+    _guard(app, farm)
+    return app
+
+
+def _guard(app: Flask, farm: Farm) -> None:
+    settings = farm.settings
+    known = {"localhost", settings.host, *settings.allowed_hosts}
+    if settings.public_url:
+        known.add(urlsplit(settings.public_url).hostname or "")
+
+    @app.before_request
+    def check_host() -> Response | None:
+        g.request_id = uuid.uuid4().hex[:16]
+        name = urlsplit(f"//{request.host}").hostname or ""
+        if name not in known and not _is_loopback(name):
+            return errors.problem(400, "host_not_allowed", "Unknown host", "This address is not one of the farm's.")
+        if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
+            origin = request.headers.get("Origin")
+            if origin and urlsplit(origin).netloc != request.host:
+                return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
+        return None
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        return response
+
+    @app.errorhandler(CSRFError)
+    def refuse_forgery(error: CSRFError) -> Response:
+        return errors.problem(403, "csrf", "Forbidden", "The form has expired; load the page again.")
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

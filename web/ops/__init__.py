@@ -1,0 +1,53 @@
+"""The operators' pages behind a login. PAGES is the menu; each page is a module of this folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from jobs.access.operators import Operator
+from jobs.errors import TooManyAttempts
+from web.auth import log_in, log_out, needs_operator
+
+ops = Blueprint("ops", __name__, url_prefix="/ops")
+
+PAGES = (("ops.list_tasks", "Tasks"), ("ops.show_servers", "Servers"))
+"""(endpoint, name) of each page, in the order of the menu."""
+
+
+@ops.context_processor
+def menu() -> dict[str, Any]:
+    """What every page shows."""
+    return {"pages": PAGES, "logged_in": "user" in session}
+
+
+@ops.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    """The login form."""
+    if request.method == "GET":
+        return render_template("ops/login.html", failed=False)
+    try:
+        operator = log_in(request.form.get("username", ""), request.form.get("password", ""))
+    except TooManyAttempts as exc:
+        page = Response(render_template("ops/login.html", failed=True, message=str(exc)), status=429)
+        page.headers["Retry-After"] = str(exc.retry_after)
+        return page
+    if operator is None:
+        return render_template("ops/login.html", failed=True, message="The name or password is wrong."), 401
+    following = request.args.get("next", "")
+    if not following.startswith("/ops/") or "\\" in following:
+        following = url_for("ops.list_tasks")
+    return redirect(following)
+
+
+@ops.post("/logout")
+@needs_operator
+def logout(operator: Operator) -> ResponseReturnValue:
+    """End the operator's sessions."""
+    log_out()
+    return redirect(url_for("ops.login"))
+
+
+from web.ops import servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above

@@ -1,0 +1,98 @@
+"""The list of tasks, and one task's page with its history and its buttons."""
+
+from __future__ import annotations
+
+import time
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from jobs.access.operators import Operator
+from jobs.errors import Conflict, FarmBusy, FarmError, StyleUnavailable, StyleUnknown
+from jobs.figures import read_queue
+from jobs.orders import book
+from web.auth import needs_operator
+from web.context import farm
+from web.ops import ops
+
+STATUSES = ("queued", "running", "succeeded", "failed", "canceled")
+
+
+@ops.get("/")
+@needs_operator
+def list_tasks(operator: Operator) -> ResponseReturnValue:
+    """The newest tasks, by status, order id, code or booth."""
+    status = request.args.get("status", "")
+    search = request.args.get("q", "").strip()
+    before = request.args.get("before", "")
+    rows, following = farm().database.read(
+        book.list_tasks,
+        status=status if status in STATUSES else "",
+        search=search,
+        before=int(before) if before.isdecimal() else None,
+    )
+    queue = read_queue(farm().database, farm().redis, farm().settings)
+    return render_template(
+        "ops/tasks.html",
+        rows=rows,
+        following=following,
+        statuses=STATUSES,
+        status=status,
+        search=search,
+        queue=queue,
+    )
+
+
+@ops.get("/tasks/<task_id>")
+@needs_operator
+def show_task(operator: Operator, task_id: str) -> ResponseReturnValue:
+    """A task's whole story."""
+    story = farm().database.read(book.tell_story, task_id)
+    now = time.time()
+    pictures = [
+        {
+            "url": f"/api/v1/images/{farm().signer.image_token(image.uid, 'full', now)}",
+            "thumbnail": f"/api/v1/images/{farm().signer.image_token(image.uid, 'thumbnail', now)}",
+            "final": image.final,
+            "step": next(step.position for step in story.steps if step.id == image.step_id),
+        }
+        for image in story.task.images
+    ]
+    return render_template("ops/task.html", story=story, pictures=pictures)
+
+
+@ops.post("/tasks/<task_id>/retry")
+@needs_operator
+def retry_task(operator: Operator, task_id: str) -> ResponseReturnValue:
+    """Try a failed task again."""
+    farm().interventions.retry(task_id, actor=operator.username)
+    flash("The task is tried again.")
+    return redirect(url_for("ops.show_task", task_id=task_id))
+
+
+@ops.post("/tasks/<task_id>/redo")
+@needs_operator
+def redo_task(operator: Operator, task_id: str) -> ResponseReturnValue:
+    """Make another take of the same photo and style."""
+    fresh = farm().interventions.redo(task_id, actor=operator.username)
+    flash("Another take is in the queue.")
+    return redirect(url_for("ops.show_task", task_id=fresh))
+
+
+@ops.post("/tasks/<task_id>/cancel")
+@needs_operator
+def cancel_task(operator: Operator, task_id: str) -> ResponseReturnValue:
+    """Stop a task that nobody wants any more."""
+    farm().interventions.cancel_task(task_id, actor=operator.username)
+    flash("The task is canceled.")
+    return redirect(url_for("ops.show_task", task_id=task_id))
+
+
+@ops.errorhandler(Conflict)
+@ops.errorhandler(FarmBusy)
+@ops.errorhandler(StyleUnavailable)
+@ops.errorhandler(StyleUnknown)
+def say_no(error: FarmError) -> ResponseReturnValue:
+    """A button that cannot do its work now says why, on a page."""
+    status: int = getattr(error, "status", 409)
+    return render_template("ops/refused.html", message=str(error)), status

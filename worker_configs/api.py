@@ -1,0 +1,15 @@
+"""The pool of the resource `api`. Its workers can also be started one by one, without the pool, by plain RQ:
+
+    rq worker -c worker_configs.api -w jobs.engine.worker.FarmWorker -j jobs.engine.rings.RingJob \
+        -S rq.serializers.JSONSerializer api
+"""
+
+from jobs.settings import Settings
+from worker_configs.log_config import make_log_config
+
+_settings = Settings.load()
+
+QUEUES = ["api"]
+NUM_WORKERS = _settings.api_workers
+REDIS_URL = _settings.redis
+DICT_CONFIG = make_log_config()
