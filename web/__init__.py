@@ -23,7 +23,8 @@ from web.health import health
 from web.ops import ops
 
 MAX_BODY_BYTES = 128_000_000
-MAX_FIELD_BYTES = 64_000
+MAX_FORM_BYTES = 256_000
+"""For all text fields together; the parser counts the 64 KiB piece that it is reading too."""
 MAX_PARTS = 32
 SPARE_THREADS = 32
 """Threads that no follower may take, so that submissions always find one."""
@@ -44,7 +45,7 @@ def create_app(farm: Farm) -> Flask:
     app.config.update(
         SECRET_KEY=secret_key(settings),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=MAX_FIELD_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=MAX_PARTS,
         FOLLOWERS=max(settings.web_threads - SPARE_THREADS, 1),
         SESSION_COOKIE_NAME="farm_session",

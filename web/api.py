@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge
 
 from jobs.access import booths
 from jobs.access.booths import BoothId
@@ -34,6 +34,7 @@ api = Blueprint("api", __name__, url_prefix="/api/v1")
 ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 STYLE_NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 MAX_PHOTOS = 10
+MAX_FIELD_CHARACTERS = 64_000
 
 
 @api.get("/styles")
@@ -185,6 +186,8 @@ def parse_submission() -> Submission:
     form, files = request.form, request.files
     if not form and not files:
         raise InvalidOrder("The request has no readable parts.")
+    if any(len(value) > MAX_FIELD_CHARACTERS for values in form.listvalues() for value in values):
+        raise RequestEntityTooLarge()
     for name in ("order_id", "style", "options"):
         if len(form.getlist(name)) > 1:
             raise InvalidOrder(f"The field {name} is there more than once.")
