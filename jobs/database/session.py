@@ -7,12 +7,14 @@ hands what it put into its Outbox to one listener *after* the commit: commit fir
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -24,6 +26,7 @@ T = TypeVar("T")
 
 REPEATS = 3
 CONNECT_SECONDS = 3
+LOOK_MS = 12
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
 # Deadlock detected, serialization failure: the whole transaction may simply be run again.
@@ -69,6 +72,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.busy_seconds = busy_seconds
+        self._turn = threading.Lock()
         self.engine = self._make_engine(pool_size)
         self._writers = self.engine.execution_options(farm_writing=True)
         self.after_commit: Callable[[Outbox], None] | None = None
@@ -83,7 +87,7 @@ class Database:
                 connect_args={"timeout": self.busy_seconds, "check_same_thread": False},
             )
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
+            event.listen(engine, "begin", self._begin_sqlite)
             return engine
         return create_engine(
             self.url,
@@ -114,6 +118,7 @@ class Database:
         for repeat in range(1, REPEATS + 1):
             try:
                 with Session(self._writers, expire_on_commit=False) as session, session.begin():
+                    session.connection()  # begins now: what `function` calls "now" is after the wait for its turn
                     result = function(session, *args, **kwargs)
                     session.flush()
                     outbox = outbox_of(session)
@@ -129,6 +134,28 @@ class Database:
         if outbox and self.after_commit is not None:
             self.after_commit(outbox)
         return result
+
+    def _begin_sqlite(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get("farm_writing", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # SQLite's own wait backs off to 100 ms between looks, which starves whoever waits longest. Ours looks every
+        # few milliseconds, and within a process one thread at a time does.
+        until = time.monotonic() + self.busy_seconds
+        if not self._turn.acquire(timeout=self.busy_seconds):
+            raise DatabaseAway()
+        try:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={LOOK_MS}")
+            while True:
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    break
+                except OperationalError as exc:
+                    if "locked" not in str(exc.orig) or time.monotonic() >= until:
+                        raise
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(self.busy_seconds * 1000)}")
+            self._turn.release()
 
     def ping(self) -> None:
         """Ask the database for an answer. Raises DatabaseAway."""
@@ -152,8 +179,3 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
-
-
-def _begin_sqlite(connection: Any) -> None:
-    writing = connection.get_execution_options().get("farm_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
