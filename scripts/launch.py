@@ -30,6 +30,8 @@ SERVICES = {
     "reconcile": ["scripts.reconcile"],
 }
 CHECKPOINTS = ("sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
+STAND_IN_NICE = 10
+"""Stand-ins play machines of their own, so they must not take the farm's processor from it."""
 QUICK_DEATH_SECONDS = 2.0
 LOOK_SECONDS = 0.2
 READY_SECONDS = 60.0
@@ -44,8 +46,8 @@ class Launcher:
         self.started_at: dict[str, float] = {}
         self.signals = 0
 
-    def start(self, name: str, module: list[str], *, capture: bool = False) -> subprocess.Popen[str]:
-        """Start `python -m module…` as a child that dies with us."""
+    def start(self, name: str, module: list[str], *, capture: bool = False, nice: int = 0) -> subprocess.Popen[str]:
+        """Start `python -m module…` as a child that dies with us. `nice`: how far it steps back for others."""
         pid = os.getpid()
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
@@ -53,7 +55,7 @@ class Launcher:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if capture else None,
             text=True,
-            preexec_fn=_tie_to(pid),
+            preexec_fn=_tie_to(pid, nice),
         )
         self.processes[name] = process
         self.started_at[name] = time.monotonic()
@@ -165,11 +167,13 @@ def _start_stand_ins(launcher: Launcher, settings: Settings, servers: int, secon
         "comfyui stand-ins",
         ["scripts.simulators.comfyui", *ports, *models, *common, str(folder / "comfyui.jsonl")],
         capture=True,
+        nice=STAND_IN_NICE,
     )
     cloud = launcher.start(
         "cloud stand-in",
         ["scripts.simulators.openai_images", "--port", "0", *common, str(folder / "openai.jsonl")],
         capture=True,
+        nice=STAND_IN_NICE,
     )
     urls = [_read_url(comfyui) for _ in range(servers)]
     launcher.environment |= {
@@ -220,8 +224,12 @@ def _read_url(process: subprocess.Popen[str]) -> str:
     return line.split()[-1].strip()
 
 
-def _tie_to(pid: int) -> Callable[[], None]:
-    return lambda: die_with_parent(pid)
+def _tie_to(pid: int, nice: int) -> Callable[[], None]:
+    def tie() -> None:
+        os.nice(nice)
+        die_with_parent(pid)
+
+    return tie
 
 
 def _is_taken(host: str, port: int) -> bool:
