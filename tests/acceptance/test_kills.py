@@ -1,0 +1,139 @@
+"""Processes killed with kill -9 in the middle of a prompt: the task finishes, and the prompt was submitted once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+import psutil
+
+from scripts.simulators.comfyui import StandIn
+from scripts.simulators.photos import portrait
+from tests.acceptance.conftest import StartFarm
+from tests.acceptance.farm_process import FarmProcess, ended, eventually
+
+
+def submissions(stand_ins: list[StandIn]) -> Counter[str]:
+    """Prompt id -> how often it was submitted, over all servers."""
+    return Counter(row["prompt_id"] for stand_in in stand_ins for row in stand_in.log("submit"))
+
+
+def worker_of_running_step(farm: FarmProcess) -> psutil.Process:
+    """The process of the worker that holds the one running step."""
+    with sqlite3.connect(f"file:{farm.folder / 'farm.sqlite3'}?mode=ro", uri=True) as connection:
+        (name,) = connection.execute("SELECT worker FROM steps WHERE status = 'running'").fetchone()
+    return farm.worker_of(name)
+
+
+def test_i8_a_killed_worker_s_prompt_is_adopted(start_farm: StartFarm) -> None:
+    farm, booth, stand_ins = start_farm(servers=1)
+    hold = stand_ins[0].add_fault("hold", times=1)
+    booth.submit_until_taken("order", portrait(1))
+    assert hold.happened.wait(30)
+    worker_of_running_step(farm).kill()
+    eventually(lambda: booth.order("order")["tasks"][0]["steps"][0]["attempt"] == 2, "the step is taken again")
+    stand_ins[0].clear_faults()
+    assert booth.follow("order")["status"] == "succeeded"
+    assert list(submissions(stand_ins).values()) == [1]
+    assert len(farm.worker_pids()) >= 5  # another worker was started
+
+
+def test_i8_a_killed_pool_s_prompt_is_adopted(start_farm: StartFarm) -> None:
+    farm, booth, stand_ins = start_farm(servers=1)
+    hold = stand_ins[0].add_fault("hold", times=1)
+    booth.submit_until_taken("order", portrait(1))
+    assert hold.happened.wait(30)
+    pool = farm.service("scripts.worker_pool", "comfyui")
+    workers = pool.children()
+    pool.kill()
+    eventually(lambda: ended(workers), "workers die with their pool")
+    eventually(lambda: booth.order("order")["tasks"][0]["steps"][0]["attempt"] == 2, "the claim ran out")
+    stand_ins[0].clear_faults()
+    assert booth.follow("order")["status"] == "succeeded"
+    assert list(submissions(stand_ins).values()) == [1]
+
+
+def test_i1_i8_everything_killed_and_started_again(start_farm: StartFarm) -> None:
+    farm, booth, stand_ins = start_farm(servers=1)
+    hold = stand_ins[0].add_fault("hold", times=1)
+    for number in range(6):
+        booth.submit_until_taken(f"order-{number}", portrait(number))
+    assert hold.happened.wait(30)
+    processes = farm.children()
+    farm.kill()
+    assert ended(processes)
+    stand_ins[0].clear_faults()
+    farm.start()
+    for number in range(6):
+        assert booth.follow(f"order-{number}")["status"] == "succeeded"
+    assert list(submissions(stand_ins).values()) == [1] * 6
+
+
+def test_a_killed_server_s_prompts_run_on_another(start_farm: StartFarm) -> None:
+    _, booth, stand_ins = start_farm(servers=2)
+    holds = [stand_in.add_fault("hold") for stand_in in stand_ins]
+    for number in range(4):
+        booth.submit_until_taken(f"order-{number}", portrait(number))
+    assert all(hold.happened.wait(30) for hold in holds)
+    stand_ins[0].stop()
+    stand_ins[1].clear_faults()
+    for number in range(4):
+        assert booth.follow(f"order-{number}")["status"] == "succeeded"
+
+
+def test_i13_a_wiped_redis_loses_nothing(start_farm: StartFarm) -> None:
+    farm, booth, stand_ins = start_farm(servers=1)
+    hold = stand_ins[0].add_fault("hold")
+    for number in range(10):
+        booth.submit_until_taken(f"order-{number}", portrait(number))
+    assert hold.happened.wait(30)
+    farm.redis().flushall()
+    stand_ins[0].clear_faults()
+    for number in range(10):
+        assert booth.follow(f"order-{number}")["status"] == "succeeded"
+    assert list(submissions(stand_ins).values()) == [1] * 10
+
+
+def test_i10_a_second_pool_beside_the_first_keeps_the_limit(start_farm: StartFarm) -> None:
+    farm, booth, stand_ins = start_farm(servers=4, seconds=0.2, COMFYUI_LIMIT="2")
+    second = FarmPool(farm)
+    try:
+        for number in range(12):
+            booth.submit_until_taken(f"order-{number}", portrait(number))
+        for number in range(12):
+            assert booth.follow(f"order-{number}")["status"] == "succeeded"
+    finally:
+        second.process.kill()
+        second.process.wait(10)
+    assert most_at_once(stand_ins) == 2
+
+
+class FarmPool:
+    """A second pool of ComfyUI workers, started by hand beside the farm."""
+
+    def __init__(self, farm: FarmProcess) -> None:
+        import subprocess
+        import sys
+
+        from tests.acceptance.farm_process import ROOT
+
+        before = len(farm.worker_pids())
+        with (farm.folder / "second-pool.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.worker_pool", "comfyui"],
+                cwd=ROOT,
+                env=farm.environment,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: len(farm.worker_pids()) >= before + 4, "the second pool's workers are there")
+
+
+def most_at_once(stand_ins: list[StandIn]) -> int:
+    """The most prompts that were at the servers at one moment, by their logs."""
+    rows = [row for stand_in in stand_ins for row in stand_in.log() if row["event"] in ("submit", "end")]
+    level = most = 0
+    for row in sorted(rows, key=lambda row: (row["t"], row["event"])):
+        level += 1 if row["event"] == "submit" else -1
+        most = max(most, level)
+    return most

@@ -1,0 +1,142 @@
+"""A photo becomes a picture, once, whatever is sent again; what booths may do with an order on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+from PIL import Image
+
+from scripts.simulators import marks
+from scripts.simulators.photos import portrait
+from tests.acceptance.conftest import StartFarm
+from tests.acceptance.farm_process import eventually
+
+
+def test_twenty_identical_submissions_are_one_order_and_one_prompt(start_farm: StartFarm, database_url: str) -> None:
+    farm, booth, stand_ins = start_farm(DATABASE_URL=database_url)
+    photo = portrait(4711)
+    booth.submit_until_taken("warm-up", portrait(1))
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda _: booth.submit("same", photo), range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [202]
+    assert {answer.json()["tasks"][0]["task_id"] for answer in answers} == {answers[0].json()["tasks"][0]["task_id"]}
+
+    order = booth.follow("same")
+    picture = Image.open(io.BytesIO(booth.picture(order["tasks"][0])))
+    assert marks.read(picture) == 4711
+    assert "prompt" not in picture.info and not picture.getexif()
+
+    again = booth.submit("same", photo)
+    assert (again.status_code, again.json()["duplicate"]) == (200, True)
+    farm.redis().flushall()
+    after_wipe = booth.submit("same", photo)
+    assert (after_wipe.status_code, len(after_wipe.json()["tasks"])) == (200, 1)
+
+    more = booth.submit("same", portrait(4712))
+    assert (more.status_code, len(more.json()["tasks"])) == (202, 2)
+    assert booth.follow("same")["status"] == "succeeded"
+    booth.follow("warm-up")
+    prompts = [row for stand_in in stand_ins for row in stand_in.log("submit")]
+    assert len(prompts) == 3
+
+
+def test_an_order_is_followed_canceled_redone_and_deleted(start_farm: StartFarm) -> None:
+    _, booth, (server,) = start_farm(servers=1)
+    hold = server.add_fault("hold", times=1)
+    assert booth.submit_until_taken("first", portrait(1)).status_code == 202
+    assert hold.happened.wait(30)
+
+    with booth.request("GET", "/orders/first/events", stream=True) as events:
+        lines = events.iter_lines(decode_unicode=True)
+        assert next(lines) == "event: order"
+        number = int(next(lines).removeprefix("id: "))
+        shown = json.loads(next(lines).removeprefix("data: "))
+        assert (shown["status"], shown["version"]) == ("running", number)
+        task_id = shown["tasks"][0]["task_id"]
+        assert booth.request("POST", f"/tasks/{task_id}/redo").status_code == 409
+
+        canceled = booth.request("POST", f"/tasks/{task_id}/cancel").json()
+        assert canceled["status"] == "canceled"
+        told = [line for line in lines if line.startswith("data: ")]
+        assert json.loads(told[-1].removeprefix("data: "))["status"] == "canceled"
+    eventually(lambda: server.log("interrupt") or None, "the prompt is interrupted by its id")
+    server.clear_faults()
+
+    redone = booth.request("POST", f"/tasks/{task_id}/redo")
+    assert redone.status_code == 202
+    order = booth.follow("first")
+    assert order["status"] == "partial"
+    url = next(task for task in order["tasks"] if task["images"])["images"][0]["url"]
+    assert booth.request("GET", f"/tasks/{task_id}").json()["status"] == "canceled"
+
+    receipt = booth.request("DELETE", "/orders/first").json()["receipt"]
+    assert receipt["may_remain"][0]["server"] == server.url
+    assert booth.request("GET", "/orders/first").status_code == 410
+    assert booth.submit("first", portrait(1)).status_code == 410
+    assert requests.get(booth.farm.url + url, timeout=10).status_code == 404
+
+
+def test_a_chain_hands_its_picture_on_and_the_api_resource_works(start_farm: StartFarm) -> None:
+    from scripts.simulators.openai_images import StandIn as CloudStandIn
+
+    with CloudStandIn(seconds=0.0) as cloud:
+        _, booth, _ = start_farm(OPENAI_API_KEY="simulated", OPENAI_BASE_URL=cloud.base_url)
+        booth.submit_until_taken("chain", portrait(21), style="poster-framed")
+        booth.submit("cloud", portrait(22), style="watercolour-cloud", options={"motto": "Hello"})
+        chain, bought = booth.follow("chain"), booth.follow("cloud")
+        assert [step["status"] for step in chain["tasks"][0]["steps"]] == ["succeeded", "succeeded"]
+        for order, mark in ((chain, 21), (bought, 22)):
+            assert marks.read(Image.open(io.BytesIO(booth.picture(order["tasks"][0])))) == mark
+        assert cloud.stats()["accepted"] == 1
+
+
+def test_operators_log_in_see_a_failed_task_and_retry_it(start_farm: StartFarm) -> None:
+    farm, booth, (server,) = start_farm(servers=1)
+    server.add_fault("exec_error", times=3)
+    booth.submit_until_taken("bad-luck", portrait(5))
+    order = booth.follow("bad-luck")
+    task = order["tasks"][0]
+    assert (order["status"], task["reason"]["code"]) == ("failed", "execution_failed")
+
+    page = requests.Session()
+    assert page.get(f"{farm.url}/ops/", timeout=10).url.startswith(f"{farm.url}/ops/login")
+    form = page.get(f"{farm.url}/ops/login", timeout=10).text
+    token = form.split('name="csrf_token" value="')[1].split('"')[0]
+    fields = {"username": "admin", "password": "admin password", "csrf_token": token}
+    listing = page.post(f"{farm.url}/ops/login", data=fields, timeout=10)
+    assert "bad-luck" in listing.text
+    story = page.get(f"{farm.url}/ops/tasks/{task['task_id']}", timeout=10).text
+    token = story.split('name="csrf_token" value="')[1].split('"')[0]
+    retry = f"{farm.url}/ops/tasks/{task['task_id']}/retry"
+    assert page.post(retry, timeout=10).status_code == 403
+    assert page.get(retry, timeout=10).status_code == 405
+    assert page.post(retry, data={"csrf_token": token}, timeout=10).status_code == 200
+    assert booth.follow("bad-luck")["status"] == "succeeded"
+    assert page.post(retry, data={"csrf_token": token}, timeout=10).status_code == 409
+
+
+def test_the_figures_are_true_and_survive_a_restart(start_farm: StartFarm) -> None:
+    farm, booth, _ = start_farm()
+    booth.submit_until_taken("one", portrait(1), portrait(2))
+    booth.follow("one")
+    before = booth.request("GET", "/stats").json()
+    nine = (
+        "total_submitted",
+        "total_processed",
+        "total_failed",
+        "current_queue_size",
+        "last_processed_time",
+        "queue_size",
+        "queue_maxsize",
+        "is_running",
+        "worker_count",
+    )
+    assert tuple(before)[:9] == nine
+    assert [before[name] for name in nine if name != "last_processed_time"] == [2, 2, 0, 0, 0, 100, True, 5]
+    farm.stop()
+    farm.start()
+    after = booth.request("GET", "/stats").json()
+    assert [after[name] for name in nine] == [before[name] for name in nine]
