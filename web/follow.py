@@ -39,9 +39,9 @@ def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) 
     watcher.follow(order.id)
     try:
         until = time.monotonic() + seconds
-        seen, progress = after, 0
+        seen = after
         while seen <= after and (left := until - time.monotonic()) > 0 and not watcher.stopping:
-            seen, progress = watcher.wait(order.id, after, progress, left)
+            seen, _ = watcher.wait(order.id, after, None, left)
     finally:
         watcher.leave(order.id)
 

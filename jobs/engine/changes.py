@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -143,6 +144,16 @@ class Listener:
             self._pubsub = None
 
 
+@dataclass
+class Followed:
+    """An order that somebody follows in this process."""
+
+    changed: threading.Condition
+    followers: int = 0
+    version: int = 0
+    progress: int = 0
+
+
 class Watcher:
     """Wakes the followers of orders in one process: one thread, one query a second at most, whatever their number."""
 
@@ -152,52 +163,52 @@ class Watcher:
         """`read_versions(order ids)` asks the database for the versions of these orders."""
         self._listener = Listener(redis, CHANGES_CHANNEL)
         self._read_versions = read_versions
-        self._changed = threading.Condition()
-        self._followed: dict[int, int] = {}
-        self._versions: dict[int, int] = {}
-        self._progress: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._followed: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
     def follow(self, order_id: int) -> None:
         """Somebody waits for this order from now on; ends with `leave`."""
-        with self._changed:
-            self._followed[order_id] = self._followed.get(order_id, 0) + 1
+        with self._lock:
+            # A condition for each order: news of one must not wake the followers of all others.
+            entry = self._followed.setdefault(order_id, Followed(threading.Condition(self._lock)))
+            entry.followers += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
                 self._thread.start()
 
     def leave(self, order_id: int) -> None:
         """The counterpart of `follow`."""
-        with self._changed:
-            self._followed[order_id] -= 1
-            if not self._followed[order_id]:
-                for known in (self._followed, self._versions, self._progress):
-                    known.pop(order_id, None)
+        with self._lock:
+            entry = self._followed[order_id]
+            entry.followers -= 1
+            if not entry.followers:
+                del self._followed[order_id]
 
     def count(self) -> int:
         """How many follow."""
-        with self._changed:
-            return sum(self._followed.values())
+        with self._lock:
+            return sum(entry.followers for entry in self._followed.values())
 
-    def wait(self, order_id: int, version: int, progress: int, seconds: float) -> tuple[int, int]:
+    def wait(self, order_id: int, version: int, progress: int | None, seconds: float) -> tuple[int, int]:
         """Return when the order's version is above `version` or its progress count differs, or after `seconds`.
 
-        Returns (the latest version seen, progress count).
+        `progress` None: progress is no news. Returns (the latest version seen, progress count).
         """
+        with self._lock:
+            entry = self._followed[order_id]
 
-        def news() -> bool:
-            return self._versions.get(order_id, 0) > version or self._progress.get(order_id, 0) != progress
+            def has_news() -> bool:
+                moved = progress is not None and entry.progress != progress
+                return entry.version > version or moved or self._stopping.is_set()
 
-        with self._changed:
-            self._changed.wait_for(lambda: news() or self._stopping.is_set(), timeout=seconds)
-            return self._versions.get(order_id, version), self._progress.get(order_id, 0)
+            entry.changed.wait_for(has_news, timeout=seconds)
+            return max(entry.version, version), entry.progress
 
     def stop(self) -> None:
-        """Let every follower go."""
+        """Let every follower go. Takes no lock: a signal handler calls it, and may have interrupted a holder."""
         self._stopping.set()
-        with self._changed:
-            self._changed.notify_all()
 
     @property
     def stopping(self) -> bool:
@@ -207,9 +218,8 @@ class Watcher:
     def _watch(self) -> None:
         looked_at = 0.0
         while not self._stopping.is_set():
-            messages = self._listener.wait(self.LOOK_SECONDS)
-            changed, progressed = _read_messages(messages)
-            with self._changed:
+            changed, progressed = _read_messages(self._listener.wait(self.LOOK_SECONDS))
+            with self._lock:
                 ask = [order_id for order_id in self._followed if order_id in changed]
                 if time.monotonic() - looked_at >= self.LOOK_SECONDS:
                     ask, looked_at = list(self._followed), time.monotonic()
@@ -219,11 +229,15 @@ class Watcher:
                     versions = self._read_versions(ask)
                 except Exception as exc:  # the thread must outlive a database that is away
                     log.warning("the watcher could not look", extra={"error": type(exc).__name__})
-            with self._changed:
-                self._versions.update({key: value for key, value in versions.items() if key in self._followed})
-                for order_id in progressed & self._followed.keys():
-                    self._progress[order_id] = self._progress.get(order_id, 0) + 1
-                self._changed.notify_all()
+            with self._lock:
+                for order_id in (versions.keys() | progressed) & self._followed.keys():
+                    entry = self._followed[order_id]
+                    entry.version = max(entry.version, versions.get(order_id, 0))
+                    entry.progress += order_id in progressed
+                    entry.changed.notify_all()
+        with self._lock:
+            for entry in self._followed.values():
+                entry.changed.notify_all()
 
 
 def _read_messages(messages: list[str]) -> tuple[set[int], set[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import signal
 import sys
@@ -159,12 +160,17 @@ def _run_beside(rush: Play, look: Callable[[], None]) -> None:
         look()
 
 
+BOOTH_NICE = 10
+"""Booths are machines of their own; played on the farm's, they step back for it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     console, run_id = Console(), secrets.token_hex(3)
     if not options.key and urlsplit(options.url).hostname not in LOOPBACK:
         print("This farm is not on this machine: give a booth's key with --key.", file=sys.stderr)
         return 2
+    os.nice(BOOTH_NICE)
     # SIGTERM ends as Ctrl-C does: the keys that were made are still revoked.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

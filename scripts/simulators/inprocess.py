@@ -18,6 +18,7 @@ class InProcess(Generic[S]):
         self.server = server
         self._host, self._wanted_port = host, port
         self._thread = LoopThread("standin")
+        self.is_running = False
 
     def start(self) -> Self:
         self._thread.start()
@@ -26,11 +27,15 @@ class InProcess(Generic[S]):
         except BaseException:
             self._thread.stop()
             raise
+        self.is_running = True
         return self
 
     def stop(self) -> None:
-        self._thread.run(self.server.close())
-        self._thread.stop()
+        """Close the port and cut every connection. Harmless when it was stopped before."""
+        if self.is_running:
+            self.is_running = False
+            self._thread.run(self.server.close())
+            self._thread.stop()
 
     def __enter__(self) -> Self:
         return self.start()

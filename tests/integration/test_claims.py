@@ -117,19 +117,6 @@ def test_a_server_that_rejected_the_workflow_is_not_asked_again(farm: Farm) -> N
     assert {first.call.server, second.call.server} == {SERVER, OTHER_SERVER}
 
 
-def test_an_open_call_is_adopted_before_new_work_where_there_is_no_room(settings: Settings) -> None:
-    with open_farm(settings, comfyui_limit=1) as farm:
-        accept(farm, 3)
-        first = must_claim(farm)
-        change(farm, Step, first.held.step_id, status="queued", attempt=2)
-        second = builders.list_steps(farm)[1]
-        # The waiting step is moved to the back of the line, so that the one in front of it has no room.
-        change(farm, Step, second.id, status="queued")
-        adopted = must_claim(farm, "worker-2")
-        assert adopted.adopted and adopted.call.id == first.call.id
-        assert claim(farm) is None
-
-
 def test_a_later_steps_open_call_is_adopted_past_earlier_ones_without_room(settings: Settings) -> None:
     with open_farm(settings, comfyui_limit=1) as farm:
         accept(farm, 2)
