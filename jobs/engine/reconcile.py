@@ -149,8 +149,9 @@ class Reconciler:
 def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:
     """(step id, attempt) of steps that wait for a worker, in the order in which they will be taken."""
     now = now_of(session)
+    paused = pauses.list_paused(session, now).keys()
     rows = session.execute(
-        select(Step.id, Step.attempt)
+        select(Step.id, Step.attempt, Step.provider, Task.style)
         .join(Task, Task.id == Step.task_id)
         .where(
             Step.resource == resource,
@@ -160,7 +161,11 @@ def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:
         )
         .order_by(Step.task_id, Step.position)
     )
-    return [(step_id, attempt) for step_id, attempt in rows]
+    return [
+        (step_id, attempt)
+        for step_id, attempt, provider, style in rows
+        if not paused & {f"resource:{resource}", f"provider:{provider}", f"style:{style}"}
+    ]
 
 
 def end_pauses(session: Session) -> None:

@@ -91,7 +91,8 @@ def test_an_announcer_rings_and_wakes(redis: Redis) -> None:
     assert listener.wait(5) == ["room", '{"order": 7}']
     listener.close()
     (job,) = queue_of("comfyui", redis).jobs
-    assert (job.func_name, job.args, job.kwargs) == ("jobs.entry.take", ("comfyui",), {"step_id": 5, "attempt": 1})
+    assert (job.func_name, list(job.args)) == ("jobs.entry.take", ["comfyui"])
+    assert job.kwargs == {"step_id": 5, "attempt": 1}
 
 
 def test_an_announcer_leaves_a_redis_that_is_away_alone_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
