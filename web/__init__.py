@@ -83,8 +83,7 @@ def _guard(app: Flask, farm: Farm) -> None:
         if name not in known and not _is_loopback(name):
             return errors.problem(400, "host_not_allowed", "Unknown host", "This address is not one of the farm's.")
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
-            origin = request.headers.get("Origin")
-            if origin and urlsplit(origin).netloc != request.host:
+            if _is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.host):
                 return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
         return None
 
@@ -98,6 +97,13 @@ def _guard(app: Flask, farm: Farm) -> None:
     @app.errorhandler(CSRFError)
     def refuse_forgery(error: CSRFError) -> Response:
         return errors.problem(403, "csrf", "Forbidden", "The form has expired; load the page again.")
+
+
+def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:
+    """Was a change sent from another site? Our own pages send Origin `null`, for they have `no-referrer`."""
+    if origin in (None, "null"):
+        return fetch_site not in (None, "same-origin")
+    return urlsplit(origin).netloc != host
 
 
 def _is_loopback(name: str) -> bool:
