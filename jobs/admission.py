@@ -59,12 +59,13 @@ class Admission:
         if not (missing := self.database.read(intake.find_missing, request)):
             return False
         self.database.read(self.menu.check_available, request.style)
-        self.database.read(intake.check_room, len(missing), self.bounds.queue_limit)
+        if missing.fresh:  # what is tried again never enters the count
+            self.database.read(intake.check_room, len(missing.fresh), self.bounds.queue_limit)
         redis = None if self.announcer.is_redis_away else self.announcer.redis
         with OrderLock(redis, booth.id, submission.order_id):
             if not (missing := self.database.read(intake.find_missing, request)):
                 return False
-            stored = self._store({digest: photos[digest] for digest in missing})
+            stored = self._store({digest: photos[digest] for digest in missing.fresh})
             used: set[str] | None = None
             try:
                 used = self._insert(request, stored)

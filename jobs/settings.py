@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from jobs.errors import SettingsError
 
 Words = Annotated[tuple[str, ...], NoDecode]
+Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 
 
 class Settings(BaseSettings):
@@ -51,22 +52,22 @@ class Settings(BaseSettings):
     web_threads: int = Field(320, ge=8)
     simulate: bool = False
 
-    task_deadline_s: float = Field(21600, gt=0)
-    order_open_s: float = Field(43200, gt=0)
-    claim_s: float = Field(30, gt=0)
-    sweep_s: float = Field(2, gt=0)
-    ring_s: float = Field(3, gt=0)
-    probe_s: float = Field(5, gt=0)
-    refused_s: float = Field(15, gt=0)
-    silent_s: float = Field(60, gt=0)
-    stall_s: float = Field(90, gt=0)
-    lookup_gap_s: float = Field(2, gt=0)
-    crash_wait_s: float = Field(10, ge=0)
+    task_deadline_s: Seconds = 21600
+    order_open_s: Seconds = 43200
+    claim_s: Seconds = 30
+    sweep_s: Seconds = 2
+    ring_s: Seconds = 3
+    probe_s: Seconds = 5
+    refused_s: Seconds = 15
+    silent_s: Seconds = 60
+    stall_s: Seconds = 90
+    lookup_gap_s: Seconds = 2
+    crash_wait_s: float = Field(10, ge=0, le=3600)
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str = "https://api.openai.com/v1"
     openai_limit: int = Field(5, ge=0)
-    openai_silence_s: float = Field(180, gt=0)
+    openai_silence_s: Seconds = 180
     openai_unknown: Literal["hold", "resubmit"] = "hold"
     ark_api_key: SecretStr | None = None
     ark_base_url: str = "https://ark.cn-beijing.volces.com/api/v3"

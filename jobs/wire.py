@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
 
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 120.0
 CHUNK_BYTES = 65_536
@@ -32,7 +32,7 @@ def read_body(response: requests.Response, *, ends_at: float, limit: int) -> byt
     """
     parts: list[bytes] = []
     size = 0
-    while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
+    while part := _read_part(response):
         parts.append(part)
         size += len(part)
         if size > limit:
@@ -43,6 +43,16 @@ def read_body(response: requests.Response, *, ends_at: float, limit: int) -> byt
     if expected.isdigit() and "Content-Encoding" not in response.headers and size != int(expected):
         raise CutShort()
     return b"".join(parts)
+
+
+def _read_part(response: requests.Response) -> bytes:
+    try:
+        part: bytes = response.raw.read1(CHUNK_BYTES, decode_content=True)
+    except ProtocolError as exc:
+        if any(isinstance(arg, IncompleteRead) for arg in exc.args):
+            raise CutShort() from exc
+        raise
+    return part
 
 
 def never_connected(exc: BaseException) -> bool:
@@ -66,11 +76,11 @@ def read_retry_after(value: str | None, *, now: datetime | None = None) -> float
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (TypeError, ValueError, OverflowError):
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 import warnings
@@ -26,7 +27,10 @@ for _name in Settings.model_fields:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[ValkeyServer]:
     """One Redis server for the session; each test that needs it empties it first."""
-    with ValkeyServer(save="") as server:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]  # the package itself would look from a fixed port on, and two sessions may meet
+    with ValkeyServer(port=port, save="") as server:
         yield server
 
 

@@ -109,10 +109,11 @@ class ComfyuiClient:
         if status != 200:
             raise Transient(detail=f"POST /prompt answered {status}")
         answer = _parse(raw)
-        if answer.get("node_errors") != {}:
+        errors = answer.get("node_errors")
+        if not isinstance(errors, dict) or answer.get("prompt_id") != prompt_id:
+            raise BadAnswer("The server answered a submission with something else.")
+        if errors:
             raise WorkflowRejected(detail=_explain_refusal(raw), outcome="failed")
-        if answer.get("prompt_id") != prompt_id:
-            raise BadAnswer("The server answered a submission with another id.")
 
     def queue(self) -> QueueView:
         """What runs and waits at the server. Raises Away, Transient, BadAnswer."""
@@ -239,7 +240,9 @@ def _read_ending(entry: Any) -> Ending:
         return Ending("success", images, "")
     if "execution_interrupted" in messages:
         return Ending("interrupted", images, "interrupted")
-    error = messages.get("execution_error") or {}
+    error = messages.get("execution_error", {})
+    if not isinstance(error, dict):
+        raise BadAnswer("The server's history cannot be read.")
     return Ending("error", images, f"{error.get('node_type', '?')}: {error.get('exception_type', '?')}")
 
 
@@ -256,26 +259,28 @@ def _explain_refusal(raw: bytes) -> str:
         if isinstance(error, dict):
             kinds.add(str(error.get("type")))
         return ", ".join(sorted(kinds))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return "refused without a readable reason"
 
 
 def read_catalog(object_info: dict[str, Any]) -> Catalog:
-    """/object_info as a catalog: for each node class, the inputs and the values that the server allows for them."""
-    catalog: Catalog = {}
-    for name, node in object_info.items():
-        if not isinstance(node, dict):
-            raise BadAnswer("The server's list of nodes cannot be read.")
-        groups = node.get("input") or {}
-        catalog[name] = {
-            key: _choices(spec) for group in ("required", "optional") for key, spec in (groups.get(group) or {}).items()
+    """/object_info as a catalog: each node class, its inputs and the values allowed for them. Raises BadAnswer."""
+    try:
+        return {
+            str(name): {
+                str(key): _choices(spec)
+                for group in ("required", "optional")
+                for key, spec in ((node.get("input") or {}).get(group) or {}).items()
+            }
+            for name, node in object_info.items()
         }
-    return catalog
+    except (AttributeError, TypeError) as exc:
+        raise BadAnswer("The server's list of nodes cannot be read.") from exc
 
 
 def _choices(spec: Any) -> list[Any] | None:
     if not isinstance(spec, list) or not spec:
-        return None
+        raise TypeError("an input without a type")
     details = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
     if any(key.endswith("_upload") for key in details):
         return None  # the files of others; what we need there we upload

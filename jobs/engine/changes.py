@@ -95,9 +95,10 @@ class Announcer:
     def forget_progress(self, task_ids: Iterable[int]) -> None:
         """Remove the progress of tasks. Never raises."""
         keys = [progress_key(task_id) for task_id in task_ids]
+        if not keys or self.is_redis_away:
+            return
         try:
-            if keys:
-                self.redis.delete(*keys)
+            self.redis.delete(*keys)
         except RedisError as exc:
             self.note_away(exc)
 

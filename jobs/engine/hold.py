@@ -36,17 +36,20 @@ class Hold:
         announcer: Announcer,
         claim: Claim,
         *,
+        asked_at: float,
         claim_s: float,
         timeout_s: float,
         grace_s: float,
     ) -> None:
-        """`grace_s`: how long the beat outlives the time limit, for fetching and storing what is made."""
+        """`asked_at`: when the claim was asked for, by the monotonic clock. `grace_s`: how long the beat outlives the
+        time limit, for fetching and storing what is made.
+        """
         self.call = claim.call
         self.held = claim.held
         self._database = database
         self._announcer = announcer
         self._claim_s = claim_s
-        self._started_at = self._beaten_at = time.monotonic()
+        self._started_at = self._beaten_at = asked_at
         self._timeout_s = timeout_s
         self._grace_s = grace_s
         self._over = threading.Event()
@@ -93,8 +96,11 @@ class Hold:
             raise LocalTrouble() from exc
 
     def keep_remote_id(self, remote_id: str) -> None:
-        """Keep the provider's own id of `call`."""
-        self._database.write(calls.set_remote_id, self.call.id, remote_id)
+        """Keep the provider's own id of `call`. Without a database the answer is still worth more than its number."""
+        try:
+            self._database.write(calls.set_remote_id, self.call.id, remote_id)
+        except DatabaseAway:
+            log.warning("a provider's id was not kept", extra={"step_id": self.held.step_id, "remote_id": remote_id})
 
     def report(self, value: float, stage: str) -> None:
         """Tell followers how far the work is, at most twice a second."""
@@ -106,12 +112,19 @@ class Hold:
 
     def set_aside(self, why: str, stuck_prompt: str | None = None) -> None:
         """The call's server is not to be used until it is well again."""
-        if self.call.server is not None:
+        if self.call.server is None:
+            return
+        try:
             self._database.write(servers.set_aside, self.call.server, why, stuck_prompt)
+        except DatabaseAway:
+            log.warning("a server was not set aside", extra={"server": self.call.server})  # its care will see it too
 
     def is_followed(self, external_id: str) -> bool:
-        """Does some worker look after this call of ours?"""
-        return self._database.read(_is_followed, external_id)
+        """Does some worker look after this call of ours? While nobody can tell, yes."""
+        try:
+            return self._database.read(_is_followed, external_id)
+        except DatabaseAway:
+            return True
 
     def _beat(self) -> None:
         while not self._over.wait(self._claim_s / 3):

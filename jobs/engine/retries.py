@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from jobs.errors import FarmError, StepError
+from jobs.errors import DatabaseAway, FarmError, StepError
 
 LADDER_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 BUSY_SECONDS = 10.0
@@ -65,7 +65,7 @@ class Decision:
 def decide(error: BaseException, failures: int, *, draw: random.Random | None = None) -> Decision:
     """`failures`: those counted before this one. `draw`: where the jitter comes from."""
     draw = draw or random.Random()  # noqa: S311  jitter, not a secret
-    name = error.kind if isinstance(error, StepError) else "bug"
+    name = error.kind if isinstance(error, StepError) else "local" if isinstance(error, DatabaseAway) else "bug"
     row = CLASSES[name]
     count = failures + (1 if row.counts else 0)
     if row.limit is not None and count >= row.limit:

@@ -7,6 +7,7 @@ the step is no longer ours; then nothing is written.
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.hold import Hold
-from jobs.engine.retries import REASONS, Decision, decide, is_expected
+from jobs.engine.retries import LOCAL_SECONDS, REASONS, Decision, decide, is_expected
 from jobs.errors import AccountRefused, Busy, ClaimLost, DatabaseAway, LocalTrouble, WorkflowRejected
 from jobs.media.storage import DiskStorage
 from jobs.orders import moves, pauses
@@ -46,8 +47,11 @@ class Runner:
     abilities: Abilities
     settings: Settings
 
-    def run_step(self, claim: Claim) -> None:
-        """Bring a claimed step to an outcome. Raises DatabaseAway only when even that could not be written."""
+    def run_step(self, claim: Claim, asked_at: float) -> None:
+        """Bring a claimed step to an outcome. `asked_at`: when the claim was asked for, by the monotonic clock.
+
+        Raises DatabaseAway only when not even the outcome could be written.
+        """
         held = claim.held
         try:
             work, timeout_s, failures = self.database.read(_load_work, held.step_id, self.storage.read)
@@ -57,6 +61,7 @@ class Runner:
             self.database,
             self.announcer,
             claim,
+            asked_at=asked_at,
             claim_s=self.settings.claim_s,
             timeout_s=timeout_s,
             grace_s=GRACE_SECONDS,
@@ -64,13 +69,27 @@ class Runner:
             try:
                 made = self.executor.perform(work, hold)
                 hold.check()
-                images = self._store(made, hold)
+                images = self._keep_storing(made, hold)
                 hold.check()
                 self._insist(moves.finish_step, held, hold.call.id, images, made.cost)
             except ClaimLost:
                 log.info("the step is no longer ours", extra={"step_id": held.step_id, "attempt": held.attempt})
             except Exception as exc:  # every other error ends the attempt; what it means is decided in one place
                 self._settle(exc, hold, failures)
+
+    def _keep_storing(self, made: Made, hold: Hold) -> list[dict[str, Any]]:
+        """Store, again and again while the disk is full: what is made, and perhaps paid for, is not thrown away.
+
+        Raises ClaimLost when the claim ends meanwhile, LocalTrouble when the step's time does.
+        """
+        while True:
+            try:
+                return self._store(made, hold)
+            except LocalTrouble:
+                if hold.seconds_left() < -GRACE_SECONDS / 2:
+                    raise
+                log.warning("a picture cannot be stored; it is kept in memory", extra={"step_id": hold.held.step_id})
+                hold.wait(random.uniform(*LOCAL_SECONDS))  # noqa: S311  jitter, not a secret
 
     def _store(self, made: Made, hold: Hold) -> list[dict[str, Any]]:
         """Write the pictures. Their names carry the attempt; only S4 makes them visible."""
@@ -109,7 +128,8 @@ class Runner:
             log.warning("an attempt ended", extra=extra)
         else:
             log.exception("an attempt ended with a defect", extra=extra)
-        outcome = getattr(error, "outcome", "failed")
+        # After a defect nobody can tell what goes on outside; a prompt of such a call is deleted when it shows up.
+        outcome = getattr(error, "outcome", "unknown")
         detail = getattr(error, "detail", "") or type(error).__name__
         provider = hold.call.provider
         if provider and isinstance(error, Busy | AccountRefused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ class Taker:
                 listener.close()
 
     def _take_now(self, worker: str, note: Callable[[str], None]) -> bool:
+        asked_at = time.monotonic()
         try:
             claim = self.database.write(self.claims.claim, worker)
         except ClaimLost:
@@ -59,5 +61,5 @@ class Taker:
         if claim is None:
             return False
         note(f"took step {claim.held.step_id}, attempt {claim.held.attempt}")
-        self.runner.run_step(claim)
+        self.runner.run_step(claim, asked_at)
         return True

@@ -141,15 +141,25 @@ def close(session: Session, call_id: int, now: datetime, *, outcome: str, cost: 
 def end_open_call(session: Session, step_id: int, now: datetime) -> None:
     """The step ends while its call is open: an unsent one is closed, of a sent one the work outside must be stopped.
 
-    Closing the unsent one at once is safe: `mark_sent` asks for an open call of a running step.
+    Closing the unsent one at once is safe: `mark_sent` asks for an open call of a running step. It may be sent between
+    our look and the UPDATE, so the UPDATE asks.
     """
-    call = session.scalar(select(Call).where(Call.step_id == step_id, Call.state == "open"))
+    call = session.execute(
+        select(Call.id, Call.resource).where(Call.step_id == step_id, Call.state == "open")
+    ).one_or_none()
     if call is None:
         return
-    if call.sent_at is None:
-        close(session, call.id, now, outcome="unsent")
+    unsent = session.execute(
+        update(Call)
+        .where(Call.id == call.id, Call.state == "open", Call.sent_at.is_(None))
+        .values(state="closed", outcome="unsent", closed_at=now)
+    )
+    if unsent.rowcount == 1:  # type: ignore[attr-defined]
+        outbox_of(session).room.add(call.resource)
         return
-    session.execute(update(Call).where(Call.id == call.id).values(state="closing", closing_at=now))
+    session.execute(
+        update(Call).where(Call.id == call.id, Call.state == "open").values(state="closing", closing_at=now)
+    )
     outbox_of(session).closing = True
 
 

@@ -64,12 +64,27 @@ class StoredPhoto:
     encoded: Encoded
 
 
-def find_missing(session: Session, request: Request) -> list[str]:
-    """Digests whose task is not there yet, or has failed for a passing reason. Raises OrderTaken, OrderDeleted."""
+@dataclass(frozen=True)
+class Missing:
+    """What a submission would add: digests without a task, and digests whose task is to be tried again."""
+
+    fresh: tuple[str, ...]
+    revived: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self.revived)
+
+
+def find_missing(session: Session, request: Request) -> Missing:
+    """What of a submission is not there yet, or has failed for a passing reason. Raises OrderTaken, OrderDeleted."""
     order = _find_order(session, request)
     if order is None:
-        return list(request.digests)
-    return [digest for digest in request.digests if _is_wanted(_find_task(session, order, request, digest))]
+        return Missing(request.digests, ())
+    tasks = {digest: _find_task(session, order, request, digest) for digest in request.digests}
+    return Missing(
+        tuple(digest for digest, task in tasks.items() if task is None),
+        tuple(digest for digest, task in tasks.items() if task is not None and _is_wanted(task)),
+    )
 
 
 def check_room(session: Session, new: int, queue_limit: int) -> None:

@@ -197,7 +197,9 @@ def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> N
     task = session.get_one(Task, task_id)
     if task.status not in OPEN_TASK or task.deadline_at >= now:
         raise ClaimLost()
-    step = next(step for step in task.steps if step.status in OPEN_STEP)
+    step = next((step for step in task.steps if step.status in OPEN_STEP), None)
+    if step is None:
+        raise ClaimLost()
     raise_version(session, task.order_id)
     change_task(session, task_id, task.status, status="failed", kind="deadline", reason=reason, finished_at=now)
     change_step(

@@ -242,7 +242,6 @@ def test_a_started_task_makes_room_in_the_queue_for_good(settings: Settings) -> 
         assert submit(farm, booth, order_id="order-2")
 
 
-@pytest.mark.xfail(strict=True, reason="admission.admit counts tasks to revive as new ones: they never enter the count")
 def test_a_full_queue_does_not_keep_a_failed_task_from_coming_back(settings: Settings) -> None:
     with open_farm(settings, queue_limit=1) as farm:
         stock(farm)

@@ -53,9 +53,6 @@ def try_to_send(farm: Farm, claimed: Any, outcomes: list[str]) -> None:
         outcomes.append("lost")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="calls.end_open_call closes a call as unsent that was sent after it looked (PostgreSQL)"
-)
 def test_a_call_that_is_sent_while_its_task_is_canceled_is_never_closed_as_unsent(postgres_farm: Farm) -> None:
     farm = postgres_farm
     (task_id,) = accept(farm)

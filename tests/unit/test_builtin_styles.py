@@ -54,17 +54,17 @@ def test_these_are_the_built_in_styles() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_loads_in_both_languages_with_a_small_preview(name: str) -> None:
+def test_loads_in_both_languages_and_a_preview_is_small(name: str) -> None:
     style = load_style(BUILTIN / name)
     assert style.problem is None
     titles = [option["x-title"] for option in style.options["properties"].values()]
     for texts in (style.title, style.description, *titles):
         assert set(texts) == {"en", "zh"}
         assert all(text.strip() for text in texts.values())
-    assert style.preview is not None
-    assert style.preview.stat().st_size < LARGEST_PREVIEW
-    with Image.open(style.preview) as preview:
-        assert preview.format == "JPEG"
+    if style.preview is not None:  # styles that need a model have none until somebody runs them on one
+        assert style.preview.stat().st_size < LARGEST_PREVIEW
+        with Image.open(style.preview) as preview:
+            assert preview.format == "JPEG"
 
 
 @pytest.mark.parametrize("name", NAMES)

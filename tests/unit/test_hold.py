@@ -48,9 +48,7 @@ def test_a_claim_is_as_good_as_lost_after_two_thirds_without_a_beat(monkeypatch:
         lambda hold: hold.mark_sent(),
         lambda hold: hold.replace_lost(),
         *(
-            pytest.param(
-                ask, marks=pytest.mark.xfail(strict=True, raises=DatabaseAway, reason="hold.py lets it through")
-            )
+            pytest.param(ask)
             for ask in (
                 lambda hold: hold.keep_remote_id("req-1"),
                 lambda hold: hold.set_aside("does not answer"),

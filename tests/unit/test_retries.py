@@ -87,7 +87,6 @@ def test_a_retry_keeps_the_class_as_its_kind() -> None:
     assert decide(KeyError(), 0).kind == "bug"
 
 
-@pytest.mark.xfail(strict=True, reason="retries.decide takes DatabaseAway for a defect: it counts, and ends at the 2nd")
 def test_a_database_that_is_away_is_local_trouble_and_not_a_defect() -> None:
     decision = decide(errors.DatabaseAway(), 1)
     assert decision.retry

@@ -99,7 +99,6 @@ def test_redis_is_the_named_one_else_the_embedded_one_else_the_usual_port(tmp_pa
     assert load(data_dir=tmp_path, redis_url="redis://h:1/0").redis == "redis://h:1/0"
 
 
-@pytest.mark.xfail(strict=True, reason="claim_s=inf is taken and raises OverflowError at the first claim")
 def test_a_time_without_end_is_refused() -> None:
     with pytest.raises(SettingsError, match="CLAIM_S"):
         load(claim_s="inf")
