@@ -280,7 +280,7 @@ def read_catalog(object_info: dict[str, Any]) -> Catalog:
 
 def _choices(spec: Any) -> list[Any] | None:
     if not isinstance(spec, list) or not spec:
-        raise TypeError("an input without a type")
+        return None
     details = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
     if any(key.endswith("_upload") for key in details):
         return None  # the files of others; what we need there we upload

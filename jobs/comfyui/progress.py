@@ -61,9 +61,11 @@ class ProgressListener:
     ) -> None:
         self._leaving = True
         if self._socket is not None:
-            self._socket.shutdown()  # type: ignore[no-untyped-call]  # the library's own gap
+            self._socket.abort()  # type: ignore[no-untyped-call]  # wakes our thread, which closing alone would not
         if self._thread is not None:
             self._thread.join(timeout=1.0)
+        if self._socket is not None:
+            self._socket.shutdown()  # type: ignore[no-untyped-call]  # the library's own gap
 
     def _listen(self) -> None:
         socket = self._socket
