@@ -23,11 +23,12 @@ from jobs.errors import (
 from jobs.figures import read_queue, read_stats
 from jobs.orders import book
 from jobs.orders.models import Order
+from jobs.orders.stats import show_moment
 from web.auth import check_booth_rate, needs_booth
 from web.context import context, farm
 from web.follow import longest_wait, stream_order, wait_for_change
 from web.images import serve_image
-from web.schemas import Surroundings, show_moment, show_order, show_style, show_task
+from web.schemas import Surroundings, show_order, show_style, show_task
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 

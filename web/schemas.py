@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from jobs.access.links import Signer
 from jobs.menu import Dish
 from jobs.orders.models import Image, Order, Task
 from jobs.orders.states import derive_order_status
+from jobs.orders.stats import show_moment
 
 FINAL_STAGES = {"succeeded": "done", "failed": "failed", "canceled": "canceled"}
 MESSAGES = {
@@ -33,11 +33,6 @@ class Surroundings:
     places: dict[int, int]
     etas: dict[int, float | None]
     progress: dict[int, dict[str, Any]]
-
-
-def show_moment(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
 def show_order(order: Order, around: Surroundings, signer: Signer, base_url: str) -> dict[str, Any]:

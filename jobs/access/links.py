@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 
 IMAGE_LIFE_HOURS = 24
-IMAGE_KINDS = {"full": 0, "thumbnail": 1, "photo": 2}
+IMAGE_KINDS = {"full": 0, "thumbnail": 1}
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _BODY = struct.Struct(">16sBI")
 
@@ -29,7 +29,7 @@ class Signer:
     def image_token(self, uid: str, kind: str, now: float) -> str:
         """A token for a picture (`uid`: 32 hex digits), good for at least 24 hours from `now` (Unix time)."""
         body = _BODY.pack(bytes.fromhex(uid), IMAGE_KINDS[kind], int(now // 3600) + 1 + IMAGE_LIFE_HOURS)
-        return base64.urlsafe_b64encode(body + self._sign(b"image", body)).rstrip(b"=").decode()
+        return _spell(body + self._sign(b"image", body))
 
     def read_image_token(self, token: str, now: float) -> tuple[str, str] | None:
         """(uid, kind) of a token that is ours and has not expired, else None."""
@@ -41,14 +41,9 @@ class Signer:
         if len(body) != _BODY.size or not hmac.compare_digest(signature, self._sign(b"image", body)):
             return None
         uid, kind, hour = _BODY.unpack(body)
-        if now // 3600 >= hour or self.image_token_body_of(raw) != token:
+        if now // 3600 >= hour or _spell(raw) != token:
             return None
         return uid.hex(), next(name for name, number in IMAGE_KINDS.items() if number == kind)
-
-    @staticmethod
-    def image_token_body_of(raw: bytes) -> str:
-        """The one spelling of a token: base64 lets trailing bits differ, we do not."""
-        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     def guest_token(self, order_uid: str, link_number: int) -> str:
         """The guest's link for an order."""
@@ -66,3 +61,8 @@ def guest_key(token: str) -> bytes:
 def new_code() -> str:
     """A short code that a guest can read out: no letters that look like digits."""
     return "".join(secrets.choice(CODE_LETTERS) for _ in range(6))
+
+
+def _spell(raw: bytes) -> str:
+    """The one spelling of a token: base64 as such lets trailing bits differ."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

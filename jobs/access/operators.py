@@ -13,7 +13,6 @@ from jobs.access.models import User
 from jobs.database import now_of
 
 ADMIN = "admin"
-ROLES = ("attendant", "technician", "owner")
 
 _hasher = PasswordHasher()
 # Verified when the name is unknown, so that the answer takes as long as for a known one.

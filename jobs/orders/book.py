@@ -8,19 +8,13 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from jobs.access.audit import list_for
 from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
 from jobs.orders.models import Event, Order, Photo, Step, Task
 
 RECENT = 30
 """How many finished tasks of a style its usual duration is taken from."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A queued task's place: tasks ahead of it."""
-
-    ahead: int
 
 
 def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
@@ -169,9 +163,7 @@ def tell_story(session: Session, task_id: str) -> Story:
         raise OrderNotFound("There is no such task.")
     booth = session.get_one(Booth, task.order.booth_id).name
     events = list(session.scalars(select(Event).where(Event.task_id == task.id).order_by(Event.id)))
-    audit = list(
-        session.scalars(select(AuditEntry).where(AuditEntry.subject == f"task:{task_id}").order_by(AuditEntry.id))
-    )
+    audit = list_for(session, f"task:{task_id}")
     return Story(task, task.order, booth, list(task.steps), events, audit)
 
 

@@ -74,12 +74,6 @@ def open_call(
     return as_open_call(call)
 
 
-def find_open(session: Session, step_id: int) -> OpenCall | None:
-    """The open call of a step, if it has one: the one that its next attempt adopts."""
-    call = session.scalar(select(Call).where(Call.step_id == step_id, Call.state == "open"))
-    return as_open_call(call) if call else None
-
-
 def as_open_call(call: Call) -> OpenCall:
     """The row as a value that outlives its session."""
     return OpenCall(

@@ -82,16 +82,17 @@ def test_a_killed_server_s_prompts_run_on_another(start_farm: StartFarm) -> None
 
 
 def test_i13_a_wiped_redis_loses_nothing(start_farm: StartFarm) -> None:
-    farm, booth, stand_ins = start_farm(servers=1)
-    hold = stand_ins[0].add_fault("hold")
-    for number in range(10):
+    farm, booth, stand_ins = start_farm(servers=2)
+    holds = [stand_in.add_fault("hold") for stand_in in stand_ins]
+    for number in range(30):
         booth.submit_until_taken(f"order-{number}", portrait(number))
-    assert hold.happened.wait(30)
+    assert all(hold.happened.wait(30) for hold in holds)
     farm.redis().flushall()
-    stand_ins[0].clear_faults()
-    for number in range(10):
+    for stand_in in stand_ins:
+        stand_in.clear_faults()
+    for number in range(30):
         assert booth.follow(f"order-{number}")["status"] == "succeeded"
-    assert list(submissions(stand_ins).values()) == [1] * 10
+    assert list(submissions(stand_ins).values()) == [1] * 30
 
 
 def test_i10_a_second_pool_beside_the_first_keeps_the_limit(start_farm: StartFarm) -> None:
