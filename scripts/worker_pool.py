@@ -6,23 +6,19 @@ import argparse
 import importlib
 import logging.config
 import sys
-import time
 
 import jobs.cloud.executor
 import jobs.comfyui.executor  # noqa: F401  imported before the fork, so that workers share it
 from jobs import entry
-from jobs.comfyui.servers import sync_servers
 from jobs.database import Database
 from jobs.database.migrate import wait_until_current
 from jobs.engine.pool import Pool
 from jobs.engine.rings import queue_of
 from jobs.engine.worker import FarmWorker, wait_for_redis
-from jobs.errors import DatabaseAway, SettingsError
+from jobs.errors import SettingsError
 from jobs.farm import Farm, connect_redis
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
-
-RETRY_SECONDS = 1.0
 
 
 def main() -> int:
@@ -49,15 +45,9 @@ def main() -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Wait for a migrated database, and make sure that the servers are known. Leaves no connection open."""
+    """Wait for a migrated database. Leaves no connection open: the workers are forked next."""
     farm = Farm(settings)
     wait_until_current(farm.database)
-    while True:
-        try:
-            farm.database.write(sync_servers, settings.comfyui_urls)
-            break
-        except DatabaseAway:
-            time.sleep(RETRY_SECONDS)
     farm.close()
 
 

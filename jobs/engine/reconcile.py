@@ -53,7 +53,8 @@ class Reconciler:
 
     def run(self) -> None:
         """The rounds, one after the other."""
-        self._database.write(servers.sync_servers, self._settings.comfyui_urls)
+        if self._settings.comfyui_urls:  # one that was started without them must not take them from the others
+            self._database.write(servers.sync_servers, self._settings.comfyui_urls)
         for url in self._settings.comfyui_urls:
             threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
         threading.Thread(target=self._listen, name="reconcile-listener", daemon=True).start()

@@ -123,7 +123,7 @@ class FarmPool:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.worker_pool", "comfyui"],
                 cwd=ROOT,
-                env=farm.environment,
+                env=farm.environment | {"COMFYUI_URLS": ""},  # servers are the reconciler's to name
                 stdout=log,
                 stderr=log,
             )
