@@ -6,6 +6,8 @@ import argparse
 import importlib
 import logging.config
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jobs.cloud.executor
 import jobs.comfyui.executor  # noqa: F401  imported before the fork, so that workers share it
@@ -38,7 +40,7 @@ def main() -> int:
         resource,
         config.NUM_WORKERS,
         work=lambda name: live_as_worker(resource, name, settings),
-        open_database=lambda: _open_database(settings),
+        open_database=lambda: open_database(settings),
         crash_wait_s=settings.crash_wait_s,
     ).run()
     return 0
@@ -59,9 +61,14 @@ def live_as_worker(resource: str, name: str, settings: Settings) -> None:
     FarmWorker([queue_of(resource, redis)], name=name, connection=redis).work(logging_level="WARNING")
 
 
-def _open_database(settings: Settings) -> Database:
-    """A database whose moves are announced: steps that the pool releases are rung for at once."""
-    return Farm(settings).database
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """A database for a moment, whose moves are announced: steps that the pool releases are rung for at once."""
+    farm = Farm(settings)
+    try:
+        yield farm.database
+    finally:
+        farm.close()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
@@ -32,12 +33,12 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 OVERDUE_LOOK_SECONDS = 5.0
 QUICK_DEATH_SECONDS = 2.0
-PREFERRED_GRACE_SECONDS = GRACE_SECONDS + 30.0
+OVERDUE_GRACE_SECONDS = GRACE_SECONDS + 30.0
 
 
 @dataclass
 class Slot:
-    """One worker process and its name; `stopped` when we asked it to end."""
+    """One worker process and its name."""
 
     name: str
     process: ForkProcess
@@ -63,10 +64,12 @@ class Pool:
         size: int,
         *,
         work: Callable[[str], None],
-        open_database: Callable[[], Database],
+        open_database: Callable[[], AbstractContextManager[Database]],
         crash_wait_s: float,
     ) -> None:
-        """`work(worker name)` is a worker's whole life, called in the forked child."""
+        """`work(worker name)` is a worker's whole life, called in the forked child. `open_database` gives a database
+        for a moment: nothing of it may stay open, since the next fork would share it.
+        """
         self._resource = resource
         self._size = size
         self._work = work
@@ -154,8 +157,7 @@ class Pool:
         waiting = [entry for entry in self._released if entry.next_look <= now]
         if not waiting:
             return
-        database = self._open_database()
-        try:
+        with self._open_database() as database:
             for entry in waiting:
                 try:
                     self._release_claims(database, entry)
@@ -163,8 +165,6 @@ class Pool:
                 except DatabaseAway:
                     log.warning("a dead worker's claim waits: the database is away", extra={"worker": entry.name})
                 entry.next_look = now + 1.0
-        finally:
-            database.dispose()
         self._released = [entry for entry in self._released if entry.looks_left > 0]
 
     def _release_claims(self, database: Database, entry: Released) -> None:
@@ -187,14 +187,12 @@ class Pool:
         if time.monotonic() - self._overdue_looked_at < OVERDUE_LOOK_SECONDS or not self._slots:
             return
         self._overdue_looked_at = time.monotonic()
-        database = self._open_database()
+        names = [slot.name for slot in self._slots]
         try:
-            names = [slot.name for slot in self._slots]
-            overdue = database.read(repairs.list_overdue, names, PREFERRED_GRACE_SECONDS)
+            with self._open_database() as database:
+                overdue = database.read(repairs.list_overdue, names, OVERDUE_GRACE_SECONDS)
         except DatabaseAway:
             return
-        finally:
-            database.dispose()
         for slot in self._slots:
             if slot.name in overdue:
                 log.error("a worker hangs and is killed", extra={"worker": slot.name})
