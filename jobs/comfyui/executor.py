@@ -87,6 +87,7 @@ class ComfyuiExecutor:
             exc.outcome = "unsent"
             raise
         graph = fill_graph(work.step, photo=photo, prefix=f"{FOLDER}/{prompt_id}", seed=work.seed, options=work.options)
+        control.report(0.0, "waiting")  # before sending: the socket may report progress before the answer is here
         control.mark_sent()
         control.check()
         try:
@@ -104,7 +105,6 @@ class ComfyuiExecutor:
             raise
         except (OutcomeUnknown, Transient, BadAnswer) as exc:
             return exc
-        control.report(0.0, "waiting")
         return None
 
     def _follow(
