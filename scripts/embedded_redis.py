@@ -52,9 +52,11 @@ def free_port() -> int:
 
 
 def write_private(path: Path, text: str) -> None:
-    """A file that only we can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    """A file that only we can read, there whole or not at all: others wait for it to appear."""
+    partial = path.with_name(f"{path.name}.part")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+    partial.replace(path)
 
 
 def _password(path: Path) -> str:
