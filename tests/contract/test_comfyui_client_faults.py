@@ -232,6 +232,7 @@ def test_endless_answer_is_bad_and_not_kept(
 ) -> None:
     monkeypatch.setattr(jobs.comfyui.client, "VIEW_BYTES", 8 * MEGABYTE)
     monkeypatch.setitem(ComfyuiClient._request.__kwdefaults__, "limit", 8 * MEGABYTE)
+    monkeypatch.setitem(ComfyuiClient._request.__kwdefaults__, "total", 300.0)  # the size is to end it, not the time
     standin.add_fault("huge", path=CALLS[name][0], bytes=2_000 * MEGABYTE, announce=announce)
     tracemalloc.start()
     try:

@@ -77,7 +77,7 @@ def test_picture_is_of_the_photo_and_says_nothing_else(
     assert sent["inputs"][0]["mark"] == f"{MARK:016x}"
     assert control.call.external_id in sent["filename_prefix"]
     assert (control.marked, control.asides, len(control.ids)) == (1, [], 1)
-    assert [stage for value, stage in control.reports][:2] == ["sending", "waiting"]
+    assert [stage for _, stage in control.reports][:2] == ["sending", "waiting"]
     assert control.reports[-1] == (1.0, "fetching")
 
 

@@ -16,7 +16,7 @@ from jobs.errors import Away, ClaimLost, ExecutionFailed, StepError
 from jobs.orders.work import Made
 from jobs.settings import Settings
 from scripts.simulators.comfyui import StandIn
-from tests.contract.fakes import MARK, SECONDS, FakeControl, mark_in, photo_work, running_at, submit
+from tests.contract.fakes import MARK, SECONDS, FakeControl, mark_in, photo_work, running_at, submit, until
 
 Begin = Callable[[FakeControl], Future[Made]]
 
@@ -59,8 +59,9 @@ def error_of(performing: Future[Made]) -> StepError:
 
 def test_time_limit_interrupts_the_prompt_by_its_id(standin: StandIn, control: FakeControl, begin: Begin) -> None:
     standin.add_fault("hold")
+    standin.add_fault("drop", path="/ws")  # so that the reports are those of polling
     performing = begin(control)
-    standin.wait_for("hold", control.call.external_id)
+    until(lambda: (0.0, "making") in control.reports)
     control.run_out()
     error = error_of(performing)
     assert isinstance(error, ExecutionFailed)

@@ -69,15 +69,6 @@ def test_method_match_and_skip_choose_the_request(comfyui: StandIn) -> None:
     assert get(comfyui, "/prompt").status_code == 200
 
 
-def test_hanging_request_of_a_client_that_left_is_never_processed(comfyui: StandIn) -> None:
-    comfyui.add_fault("hang", path="/prompt")
-    with pytest.raises(requests.ReadTimeout):
-        submit(comfyui, timeout=SHORT)
-    comfyui.clear_faults()
-    assert submit(comfyui, "next").status_code == 200
-    assert submitted(comfyui) == ["next"]
-
-
 def test_frozen_request_is_processed_after_its_client_left(comfyui: StandIn) -> None:
     comfyui.add_fault("freeze", path="/prompt")
     with pytest.raises(requests.ReadTimeout):
