@@ -16,12 +16,13 @@ from jobs.settings import Settings
 
 @cache
 def farm_of_process() -> Farm:
-    """The Farm of this worker process, built at its first use, after the fork."""
+    """The Farm of this process. A pool builds it before it forks; each worker then opens connections of its own."""
     return Farm(Settings.load())
 
 
 @cache
-def _taker(resource: str) -> Taker:
+def taker_of_process(resource: str) -> Taker:
+    """What this process does at a ring."""
     return farm_of_process().taker(resource)
 
 
@@ -31,6 +32,6 @@ def take(resource: str, *, step_id: int = 0, attempt: int = 0) -> None:
     if worker is None or job is None or resource not in RESOURCES:
         raise ValueError("not a ring of this farm")
     redis = farm_of_process().redis
-    _taker(resource).take(
+    taker_of_process(resource).take(
         worker.name, should_stop=lambda: worker.stopping, note=lambda text: describe(redis, job.id, text)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import logging.config
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ from jobs import entry
 from jobs.database import Database
 from jobs.database.migrate import wait_until_current
 from jobs.engine.pool import Pool
+from jobs.engine.rehearsal import rehearse
 from jobs.engine.rings import queue_of
 from jobs.engine.worker import FarmWorker, wait_for_redis
-from jobs.errors import SettingsError
-from jobs.farm import Farm, connect_redis
+from jobs.errors import DatabaseAway, SettingsError
+from jobs.farm import connect_redis
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -35,21 +39,25 @@ def main() -> int:
         return 2
     config = importlib.import_module(f"worker_configs.{resource}")
     logging.config.dictConfig(config.DICT_CONFIG)
-    prepare(settings)
+    prepare(resource)
     Pool(
         resource,
         config.NUM_WORKERS,
         work=lambda name: live_as_worker(resource, name, settings),
-        open_database=lambda: open_database(settings),
+        open_database=open_database,
         crash_wait_s=settings.crash_wait_s,
     ).run()
     return 0
 
 
-def prepare(settings: Settings) -> None:
-    """Wait for a migrated database. Leaves no connection open: the workers are forked next."""
-    farm = Farm(settings)
+def prepare(resource: str) -> None:
+    """Wait for a migrated database, and have everything loaded that a step needs.
+
+    Leaves no connection open: the workers are forked next, and share what is loaded.
+    """
+    farm = entry.farm_of_process()
     wait_until_current(farm.database)
+    rehearse(farm.database, entry.taker_of_process(resource).claims, resource)
     farm.close()
 
 
@@ -57,14 +65,19 @@ def live_as_worker(resource: str, name: str, settings: Settings) -> None:
     """A worker's whole life, in the forked child."""
     redis = connect_redis(settings)
     wait_for_redis(redis)
-    entry.farm_of_process()
+    try:
+        entry.farm_of_process().database.read(
+            entry.taker_of_process(resource).claims.look
+        )  # connects before a ring comes
+    except DatabaseAway:
+        log.info("a worker starts while the database is away", extra={"worker": name})
     FarmWorker([queue_of(resource, redis)], name=name, connection=redis).work(logging_level="WARNING")
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """A database for a moment, whose moves are announced: steps that the pool releases are rung for at once."""
-    farm = Farm(settings)
+def open_database() -> Iterator[Database]:
+    """The pool's own database for a moment; its moves are announced, so steps that it releases are rung for at once."""
+    farm = entry.farm_of_process()
     try:
         yield farm.database
     finally:

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from jobs.comfyui.servers import Abilities, ServerState, list_states
@@ -22,6 +22,9 @@ from jobs.orders.models import Call, Recipe, Step, Task
 from jobs.orders.moves import Held, claim_step
 from jobs.orders.pauses import list_paused
 from jobs.resources import RESOURCES
+
+RECENT_CALLS = 500
+"""How far back the use of servers is looked up. Enough to tell far more servers apart than one farm has."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +163,21 @@ class _Places:
         able = [state for state in able if state.url not in rejected]
         if not able:
             return None
+        least = min(self._load.get(state.url, 0) for state in able)
+        idlest = [state for state in able if self._load.get(state.url, 0) == least]
+        if len(idlest) == 1:
+            return idlest[0].url
         # Of equally busy servers the one that was least recently given work, so that all stay warm.
-        return min(able, key=lambda state: (self._load.get(state.url, 0), self._last_use(state.url))).url
+        uses = self._last_uses()
+        return min(idlest, key=lambda state: uses.get(state.url, 0)).url
 
-    def _last_use(self, url: str) -> int:
-        return self._session.scalar(select(Call.id).where(Call.server == url).order_by(Call.id.desc()).limit(1)) or 0
+    def _last_uses(self) -> dict[str | None, int]:
+        """Server -> its newest call, among the newest calls of all: who is not among them has rested long enough."""
+        newest = select(func.max(Call.id)).scalar_subquery()
+        rows = self._session.execute(
+            select(Call.server, func.max(Call.id)).where(Call.id > newest - RECENT_CALLS).group_by(Call.server)
+        )
+        return {server: last for server, last in rows}
 
 
 def has_untried_server(session: Session, abilities: Abilities, step_id: int) -> bool:

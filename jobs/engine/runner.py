@@ -54,7 +54,7 @@ class Runner:
         """
         held = claim.held
         try:
-            work, timeout_s, failures = self.database.read(_load_work, held.step_id, self.storage.read)
+            work, timeout_s, failures = self.database.read(load_work, held.step_id, self.storage.read)
         except ClaimLost:
             return
         with Hold(
@@ -174,7 +174,11 @@ class Runner:
                 self.database.write(function, *args, **kwargs)
 
 
-def _load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> tuple[Work, float, int]:
+def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> tuple[Work, float, int]:
+    """An attempt's work, its time limit in seconds, and the failures before it. `read(path)`: the bytes of a file.
+
+    Raises ClaimLost when the source picture is gone.
+    """
     step = session.get_one(Step, step_id)
     task = step.task
     document = task.recipe.document

@@ -79,7 +79,8 @@ def prepare_picture(data: bytes) -> Picture:
         except Exception as exc:  # as above: damaged files raise nearly anything
             raise BadAnswer("The server sent a picture that cannot be read.", detail=type(exc).__name__) from exc
         full = _encode_jpeg(image, PICTURE_QUALITY)
-        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # The gap of 1 averages whole pixels first: a third of the time, and no difference to be seen at this size.
+        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=1.0)
         return Picture(full, _encode_jpeg(image, 80))
 
 
