@@ -7,7 +7,7 @@ import signal
 import sys
 from types import FrameType
 
-from jobs.database.migrate import wait_until_current
+from jobs.database.revision import wait_until_current
 from jobs.errors import SettingsError
 from jobs.farm import Farm
 from jobs.settings import Settings

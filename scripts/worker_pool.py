@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import logging.config
 import sys
 from collections.abc import Iterator
@@ -14,17 +13,16 @@ import jobs.cloud.executor
 import jobs.comfyui.executor  # noqa: F401  imported before the fork, so that workers share it
 from jobs import entry
 from jobs.database import Database
-from jobs.database.migrate import wait_until_current
+from jobs.database.revision import wait_until_current
+from jobs.engine.memory import give_back_large_buffers
 from jobs.engine.pool import Pool
 from jobs.engine.rehearsal import rehearse
 from jobs.engine.rings import queue_of
 from jobs.engine.worker import FarmWorker, wait_for_redis
-from jobs.errors import DatabaseAway, SettingsError
+from jobs.errors import SettingsError
 from jobs.farm import connect_redis
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -39,6 +37,7 @@ def main() -> int:
         return 2
     config = importlib.import_module(f"worker_configs.{resource}")
     logging.config.dictConfig(config.DICT_CONFIG)
+    give_back_large_buffers()
     prepare(resource)
     Pool(
         resource,
@@ -65,12 +64,6 @@ def live_as_worker(resource: str, name: str, settings: Settings) -> None:
     """A worker's whole life, in the forked child."""
     redis = connect_redis(settings)
     wait_for_redis(redis)
-    try:
-        entry.farm_of_process().database.read(
-            entry.taker_of_process(resource).claims.look
-        )  # connects before a ring comes
-    except DatabaseAway:
-        log.info("a worker starts while the database is away", extra={"worker": name})
     FarmWorker([queue_of(resource, redis)], name=name, connection=redis).work(logging_level="WARNING")
 
 

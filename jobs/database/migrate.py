@@ -1,22 +1,18 @@
-"""Bringing the database to the revision that this code needs: the web does it, all others wait for it."""
+"""Bringing the database to the revision that this code needs. The web does it; all others wait, see revision.py."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import text
 
+from jobs.database.revision import is_current
 from jobs.database.session import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 MIGRATION_LOCK = 0x6661726D01
-WAIT_SECONDS = 0.5
 
 
 def migrate(database: Database) -> None:
@@ -32,26 +28,6 @@ def migrate(database: Database) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-
-
-def is_current(database: Database) -> bool:
-    """Does the database have the revision that this code needs? False also when it does not answer."""
-    needed = ScriptDirectory.from_config(_config()).get_current_head()
-    try:
-        with database.engine.connect() as connection:
-            return _revision_of(connection) == needed
-    except SQLAlchemyError:
-        return False
-
-
-def wait_until_current(database: Database) -> None:
-    """Return once the database answers and is migrated, however long that takes."""
-    while not is_current(database):
-        time.sleep(WAIT_SECONDS)
-
-
-def _revision_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

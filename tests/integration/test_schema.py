@@ -9,7 +9,8 @@ import jobs.access.models
 import jobs.comfyui.models
 import jobs.orders.models  # noqa: F401  importing the tables is what registers them
 from jobs.database import Base
-from jobs.database.migrate import is_current, migrate
+from jobs.database.migrate import migrate
+from jobs.database.revision import is_current
 from jobs.farm import Farm
 
 
