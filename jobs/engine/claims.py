@@ -8,11 +8,14 @@ workflow's nodes and models. A step without room never blocks a later one that h
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from jobs.comfyui.servers import Abilities, ServerState, list_states
 from jobs.database import advisory_lock, now_of
@@ -23,6 +26,7 @@ from jobs.orders.moves import Held, claim_step
 from jobs.orders.pauses import list_paused
 from jobs.resources import RESOURCES
 
+FEW_STEPS = 8
 RECENT_CALLS = 500
 """How far back the use of servers is looked up. Enough to tell far more servers apart than one farm has."""
 
@@ -78,7 +82,7 @@ class Claims:
         _, candidate = self._find(session, now)
         if candidate is None:
             return None
-        step = session.get_one(Step, candidate.step_id)
+        step = session.get_one(Step, candidate.step_id, options=[joinedload(Step.task)])
         held = claim_step(session, step, worker, self._claim_s, now)
         if candidate.call is not None:
             return Claim(held, candidate.call, adopted=True)
@@ -87,29 +91,19 @@ class Claims:
 
     def _find(self, session: Session, now: datetime) -> tuple[bool, Candidate | None]:
         name = self._resource.name
-        rows = session.execute(
-            select(Step.id, Step.position, Step.provider, Task.style, Task.recipe_id, Call)
-            .join(Task, Task.id == Step.task_id)
-            .outerjoin(Call, (Call.step_id == Step.id) & (Call.state == "open"))
-            .where(
-                Step.resource == name,
-                Step.status == "queued",
-                or_(Step.not_before.is_(None), Step.not_before <= now),
-                Task.deadline_at > now,
-            )
-            .order_by(Step.task_id, Step.position)
-        ).all()
-        if not rows:
+        rows = self._list_due(session, now)
+        first = next(rows, None)
+        if first is None:
             return False, None
         paused = list_paused(session, now)
         load = calls.load_by_place(session, name)
         room = self._limits.total - sum(load.values())
         places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
         due = False
-        for step_id, position, provider, style, recipe_id, found in rows:
-            call: Call | None = found  # an outer join
-            if call is not None:
-                return True, Candidate(step_id, call.server, calls.as_open_call(call))
+        for step_id, position, provider, style, recipe_id, call_id in chain((first,), rows):
+            if call_id is not None:
+                call = calls.as_open_call(session.get_one(Call, call_id))
+                return True, Candidate(step_id, call.server, call)
             scopes = {f"resource:{name}", f"provider:{provider}", f"style:{style}"}
             if scopes & paused.keys():
                 continue
@@ -125,6 +119,25 @@ class Claims:
                 if taken < self._limits.by_provider.get(provider or "", self._limits.total):
                     return True, Candidate(step_id, None, None)
         return due, None
+
+    def _list_due(self, session: Session, now: datetime) -> Iterator[Any]:
+        """Queued steps whose moment has come, in order. A few first: while there is room, the first is the answer."""
+        query = (
+            select(Step.id, Step.position, Step.provider, Task.style, Task.recipe_id, Call.id)
+            .join(Task, Task.id == Step.task_id)
+            .outerjoin(Call, (Call.step_id == Step.id) & (Call.state == "open"))
+            .where(
+                Step.resource == self._resource.name,
+                Step.status == "queued",
+                or_(Step.not_before.is_(None), Step.not_before <= now),
+                Task.deadline_at > now,
+            )
+            .order_by(Step.task_id, Step.position)
+        )
+        few = session.execute(query.limit(FEW_STEPS)).all()
+        yield from few
+        if len(few) == FEW_STEPS:
+            yield from session.execute(query.offset(FEW_STEPS))
 
 
 class _Places:

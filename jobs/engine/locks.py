@@ -36,9 +36,12 @@ class OrderLock:
         self._key = lock_key(booth_id, order_id)
         self._owner = uuid.uuid4().hex
         self.held = False
+        self.waited = False
+        """Was somebody else seen holding it, or can nobody tell?"""
 
     def __enter__(self) -> OrderLock:
         if self._redis is None:
+            self.waited = True
             return self
         until = time.monotonic() + WAIT_SECONDS
         try:
@@ -46,8 +49,10 @@ class OrderLock:
                 self.held = bool(self._redis.set(self._key, self._owner, nx=True, px=LOCK_TTL_MS))
                 if self.held or time.monotonic() >= until:
                     break
+                self.waited = True
                 time.sleep(LOOK_SECONDS)
         except RedisError:
+            self.waited = True
             log.info("an order is taken without its lock: Redis is away")
         return self
 
