@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from jobs.access.booths import BoothId
 from jobs.access.links import Signer
@@ -23,7 +22,7 @@ from jobs.media.images import prepare_photo
 from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
 from jobs.orders import intake
-from jobs.orders.intake import Bounds, Missing, Request, StoredPhoto
+from jobs.orders.intake import Bounds, Request, StoredPhoto
 from jobs.styles.options import check_options
 
 DISK_RETRY_SECONDS = 60
@@ -57,7 +56,7 @@ class Admission:
         """
         photos = {hashlib.sha256(photo).hexdigest(): photo for photo in submission.photos}
         request = self._check(booth, submission, tuple(photos))
-        if not (missing := self.database.read(self._look, request)):
+        if not (missing := self.database.read(intake.look, request, self.menu.check_available, self.bounds)):
             return False
         redis = None if self.announcer.is_redis_away else self.announcer.redis
         with OrderLock(redis, booth.id, submission.order_id) as lock:
@@ -79,15 +78,6 @@ class Admission:
         if style is None:
             raise StyleUnknown()
         return Request(booth, submission.order_id, style, check_options(style.options, submission.options), digests)
-
-    def _look(self, session: Session, request: Request) -> Missing:
-        """What is new of a request, and whether it could be taken. Plain reads, before any photo is decoded."""
-        missing = intake.find_missing(session, request)
-        if missing:
-            self.menu.check_available(session, request.style)
-        if missing.fresh:  # what is tried again never enters the count
-            intake.check_room(session, len(missing.fresh), self.bounds.queue_limit)
-        return missing
 
     def _store(self, photos: dict[str, bytes]) -> dict[str, StoredPhoto]:
         self.storage.check_room()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,6 +86,18 @@ def find_missing(session: Session, request: Request) -> Missing:
         tuple(digest for digest, task in tasks.items() if task is None),
         tuple(digest for digest, task in tasks.items() if task is not None and _is_wanted(task)),
     )
+
+
+def look(
+    session: Session, request: Request, check_available: Callable[[Session, Style], None], bounds: Bounds
+) -> Missing:
+    """What is new of a request; raises when it could not be taken now. Plain reads, before any photo is decoded."""
+    missing = find_missing(session, request)
+    if missing:
+        check_available(session, request.style)
+    if missing.fresh:  # what is tried again never enters the count
+        check_room(session, len(missing.fresh), bounds.queue_limit)
+    return missing
 
 
 def check_room(session: Session, new: int, queue_limit: int) -> None:
