@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
-import waitress
+from werkzeug.serving import make_server
 
 from jobs.access.operators import ensure_admin
 from jobs.farm import Farm
@@ -23,15 +23,16 @@ def serve(farm: Farm) -> Iterator[str]:
     farm.database.write(ensure_admin, PASSWORD)
     auth._limiter.storage.reset()  # a new web process forgives wrong and many logins
     app = create_app(farm)
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.effective_port}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         app.extensions["farm"].watcher.stop()
-        server.close()
+        server.shutdown()
         thread.join(10)
+        server.server_close()
 
 
 def log_in(url: str) -> requests.Session:

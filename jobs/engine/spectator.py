@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 from jobs.engine.rings import RingJob
+from jobs.resources import RESOURCES
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,13 @@ class SeenQueue(Queue):
 
     def __init__(self, name: str = "default", connection: Redis | None = None, **kwargs: Any) -> None:
         super().__init__(name, connection=connection, job_class=SeenJob, serializer=JSONSerializer)
+
+    @classmethod
+    def all(cls, connection: Redis, *args: Any, **kwargs: Any) -> list[Queue]:
+        """The farm's queues, also those that nobody has rung in yet, and whatever others there are."""
+        known = super().all(connection)
+        names = {queue.name for queue in known}
+        return known + [cls(name, connection) for name in RESOURCES if name not in names]
 
     def fetch_job(self, job_id: str) -> Job | None:
         """A job of this queue, or None."""
