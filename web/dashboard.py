@@ -26,6 +26,7 @@ from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
 from web.errors import problem
+from web.ops import menu
 
 NAME = "rq_dashboard"
 """The blueprint's name stands in the library's templates."""
@@ -143,7 +144,7 @@ def _explain(status: int, code: str, title: str, message: str) -> Response:
     retry_after = 10 if status == 503 else None
     if view not in PAGES:
         return problem(status, code, title, message, retryable=status == 503, retry_after=retry_after)
-    page = Response(render_template("ops/refused.html", message=message), status=status)
+    page = Response(render_template("ops/refused.html", message=message, **menu()), status=status)
     if retry_after is not None:
         page.headers["Retry-After"] = str(retry_after)
     return page
