@@ -21,7 +21,7 @@ from rq.exceptions import NoSuchJobError
 from rq.serializers import JSONSerializer
 from werkzeug.exceptions import NotFound
 
-from jobs.engine.spectator import ReadingRedis, RedisAway, SeenJob, SeenQueue, SeenWorker
+from jobs.engine.spectator import REGISTRIES, ReadingRedis, RedisAway, SeenJob, SeenQueue, SeenWorker, list_page
 from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
@@ -34,7 +34,6 @@ PREFIX = "/ops/rq"
 PAGES = frozenset({"queues_overview", "workers_overview", "jobs_overview", "job_view"})
 DATA = frozenset({"list_queues", "list_workers", "list_jobs", "job_info"})
 FILES = frozenset({"static", "favicon"})
-REGISTRIES = frozenset({"queued", "scheduled", "deferred", "started", "finished", "failed", "canceled"})
 LARGEST_PAGE = 200
 """Jobs on a page at most, as in the library's own form."""
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -53,9 +52,16 @@ AWAY = "Redis is away, so there is nothing to show of RQ. The farm goes on: orde
 UNREADABLE = "What stands there in Redis is not RQ's and cannot be shown."
 MISSING = "RQ knows no such thing, or no more: jobs disappear from Redis soon after they end."
 
-# The library looks these names up when its views run.
+
+def _list_page(*args: Any) -> tuple[int, list[dict[str, Any]]]:
+    total, jobs = list_page(*args)
+    return total, [library.serialize_job(job) for job in jobs]
+
+
+# The library looks these names up when its views run. Its own pages after the first repeat what others show.
 library.config.serializer = JSONSerializer
 library.Job, library.Queue, library.Worker = SeenJob, SeenQueue, SeenWorker
+library.get_queue_registry_jobs_count = _list_page
 
 
 def make_dashboard(farm: Farm) -> Blueprint:
@@ -113,7 +119,7 @@ def _is_sound(wanted: dict[str, Any]) -> bool:
     return (
         wanted.get("instance_number", 0) == 0
         and (wanted.get("queue_name") is None or QUEUE_NAME.fullmatch(wanted["queue_name"]) is not None)
-        and wanted.get("registry_name", "queued") in REGISTRIES
+        and wanted.get("registry_name", "queued") in {"queued", *REGISTRIES}
         and wanted.get("order", "asc") in ("asc", "dsc")
         and _is_number(wanted.get("per_page", 1), LARGEST_PAGE)
         and _is_number(wanted.get("page", 1), 1_000_000)

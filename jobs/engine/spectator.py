@@ -17,6 +17,15 @@ from redis.exceptions import TimeoutError as NoAnswer
 from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
+from rq.registry import (
+    BaseRegistry,
+    CanceledJobRegistry,
+    DeferredJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
 from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
@@ -152,6 +161,41 @@ class SeenQueue(Queue):
         except NoSuchJobError:
             return None
         return job if job.origin == self.name else None
+
+
+REGISTRIES: dict[str, type[BaseRegistry]] = {
+    "scheduled": ScheduledJobRegistry,
+    "deferred": DeferredJobRegistry,
+    "started": StartedJobRegistry,
+    "finished": FinishedJobRegistry,
+    "failed": FailedJobRegistry,
+    "canceled": CanceledJobRegistry,
+}
+
+
+def list_page(
+    queue_name: str, registry_name: str, offset: int, per_page: int, order: str, connection: Redis
+) -> tuple[int, list[Job]]:
+    """How many jobs a registry (or `queued`) holds, and those of one page, from its end when `order` is `dsc`.
+
+    Abandoned jobs stay where they are: cleaning up beside a worker that does the same doubles them. A job that is
+    gone or cannot be read is left out.
+    """
+    queue = SeenQueue(queue_name, connection)
+    registry = None if registry_name == "queued" else REGISTRIES[registry_name](queue_name, connection=connection)
+    total = queue.count if registry is None else registry.get_job_count(cleanup=False)
+    begin, end = offset, min(offset + per_page, total)
+    if order == "dsc":
+        begin, end = max(0, total - offset - per_page), total - offset
+    if begin >= end:
+        return total, []
+    if registry is None:
+        ids = queue.get_job_ids(begin, end - begin)
+    else:
+        ids = registry.get_job_ids(begin, end - 1, cleanup=False)
+    if order == "dsc":
+        ids.reverse()
+    return total, [job for job in map(queue.fetch_job, ids) if job is not None]
 
 
 class SeenWorker(Worker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,25 @@ def paths_of_every_rule() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.parametrize("registry", ["queued", "failed"])
+@pytest.mark.parametrize("order", ["asc", "dsc"])
+def test_pages_hold_every_job_once(
+    redis: Redis, url: str, operator: requests.Session, registry: str, order: str
+) -> None:
+    ids = [f"job-{number:02}" for number in range(20)]
+    for number, job_id in enumerate(ids):
+        push(redis, job_id)
+        redis.zadd("rq:failed:comfyui", {job_id: time.time() + 1000 + number})
+    pages = []
+    for page in range(1, 5):
+        path = f"/ops/rq/0/data/jobs/comfyui/{registry}/8/{order}/{page}.json"
+        answer = operator.get(f"{url}{path}", timeout=10).json()
+        assert answer["pagination"]["num_pages"] == 3
+        pages.append([job["id"] for job in answer["jobs"]])
+    assert [len(page) for page in pages] == [8, 8, 4, 0]
+    assert list(chain.from_iterable(pages)) == (ids if order == "asc" else ids[::-1])
+
+
 @pytest.mark.row(64)
 def test_every_way_to_change_something_is_refused(redis: Redis, url: str, operator: requests.Session) -> None:
     fill(redis)
@@ -196,6 +216,7 @@ def test_looking_tidies_nothing_away(redis: Redis, url: str, operator: requests.
     redis.lpush("rq:queue:comfyui", "vanished-long-ago", "no id at all: <b>")
     push(redis, "unreadable", timeout="x", created_at="yesterday")
     redis.sadd("rq:workers", "rq:worker:vanished")
+    redis.zadd("rq:wip:comfyui", {"in-FailedJobRegistry:abandoned-long-ago": 1})
     before = snapshot(redis)
     for _, path in paths_of_every_rule():
         operator.get(f"{url}{path}", timeout=10)
