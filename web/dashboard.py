@@ -16,12 +16,20 @@ import rq_dashboard.web as library
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import escape
-from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 from rq.serializers import JSONSerializer
 from werkzeug.exceptions import NotFound
 
-from jobs.engine.spectator import REGISTRIES, ReadingRedis, RedisAway, SeenJob, SeenQueue, SeenWorker, list_page
+from jobs.engine.spectator import (
+    REGISTRIES,
+    ReadingRedis,
+    RedisAway,
+    SeenJob,
+    SeenQueue,
+    SeenWorker,
+    Unreadable,
+    list_page,
+)
 from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
@@ -74,7 +82,7 @@ def make_dashboard(farm: Farm) -> Blueprint:
     dashboard.before_app_request(_guard)
     dashboard.after_request(_make_inert)
     dashboard.register_error_handler(RedisAway, lambda error: _explain(503, "busy", "Redis is away", AWAY))
-    dashboard.register_error_handler(RedisError, lambda error: _explain(502, "error", "Unreadable", UNREADABLE))
+    dashboard.register_error_handler(Unreadable, lambda error: _explain(502, "error", "Unreadable", UNREADABLE))
     dashboard.register_error_handler(NoSuchJobError, lambda error: _explain(404, "not_found", "Not Found", MISSING))
     dashboard.register_error_handler(NotFound, lambda error: _explain(404, "not_found", "Not Found", MISSING))
 

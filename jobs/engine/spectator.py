@@ -47,12 +47,16 @@ class RedisAway(Exception):
     """Redis does not answer."""
 
 
+class Unreadable(Exception):
+    """What stands there in Redis is of another kind than RQ writes."""
+
+
 class ReadOnly(Exception):
     """Somebody who only looks tried to change something in Redis."""
 
 
 class ReadingRedis(Redis):
-    """A client that can only read. Raises RedisAway, ReadOnly."""
+    """A client that can only read. Raises RedisAway, Unreadable, ReadOnly."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send one command, if it reads."""
@@ -62,6 +66,8 @@ class ReadingRedis(Redis):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # theirs
         except (NoConnection, NoAnswer, OSError) as exc:
             raise RedisAway("Redis does not answer.") from exc
+        except RedisError as exc:
+            raise Unreadable(type(exc).__name__) from exc
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> ReadingPipeline:
         """Several reads at once; reading needs no transaction."""
@@ -69,7 +75,7 @@ class ReadingRedis(Redis):
 
 
 class ReadingPipeline(Pipeline):
-    """A pipeline that can only read. Raises RedisAway, ReadOnly."""
+    """A pipeline that can only read. Raises RedisAway, Unreadable, ReadOnly."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Stage one command, if it reads."""
@@ -83,6 +89,8 @@ class ReadingPipeline(Pipeline):
             return super().execute(raise_on_error)
         except (NoConnection, NoAnswer, OSError) as exc:
             raise RedisAway("Redis does not answer.") from exc
+        except RedisError as exc:
+            raise Unreadable(type(exc).__name__) from exc
 
 
 def _may_send(args: tuple[Any, ...]) -> bool:
@@ -105,8 +113,8 @@ class SeenJob(RingJob):
         """The job of an id. Raises NoSuchJobError, also for what cannot be an id or be read."""
         try:
             return super().fetch(id, connection=connection)
-        except ValueError as exc:
-            raise NoSuchJobError("not an id of a job") from exc
+        except (ValueError, Unreadable) as exc:
+            raise NoSuchJobError("not a job") from exc
 
     def get_status(self, refresh: bool = True) -> JobStatus:
         """The status as it was read with the job."""
@@ -128,7 +136,7 @@ class SeenJob(RingJob):
         """How the job ended last."""
         try:
             return super().latest_result()
-        except (RedisAway, RedisError):
+        except RedisAway:
             raise
         except Exception as exc:  # whatever a stranger wrote there
             log.info("an RQ job's result cannot be read", extra={"job_id": self.id, "error": type(exc).__name__})
@@ -209,7 +217,7 @@ class SeenWorker(Worker):
         """The worker of a key, or None."""
         try:
             return super().find_by_key(worker_key, connection, SeenJob, SeenQueue, JSONSerializer)
-        except (RedisAway, RedisError):
+        except RedisAway:
             raise
         except Exception as exc:  # whatever a stranger wrote there
             log.info("an RQ worker cannot be read", extra={"error": type(exc).__name__})
@@ -221,7 +229,7 @@ class SeenWorker(Worker):
             return super().get_current_job()
         except NoSuchJobError:
             return None
-        except (RedisAway, RedisError):
+        except RedisAway:
             raise
         except Exception as exc:  # whatever a stranger wrote there
             log.info("an RQ worker's job cannot be read", extra={"worker": self.name, "error": type(exc).__name__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -226,6 +227,15 @@ def test_looking_tidies_nothing_away(redis: Redis, url: str, operator: requests.
     assert snapshot(redis) == before
 
 
+def test_keys_of_another_kind_are_named_as_such(redis: Redis, url: str, operator: requests.Session) -> None:
+    redis.sadd("rq:queues", "rq:queue:odd")
+    redis.set("rq:queue:odd", "not a list")
+    redis.set("rq:job:odd", "not a hash")
+    assert operator.get(f"{url}/ops/rq/0/data/jobs/odd/queued/8/asc/1.json", timeout=10).status_code == 502
+    assert operator.get(f"{url}/ops/rq/0/data/job/odd.json", timeout=10).status_code == 404
+    assert operator.get(f"{url}/ops/rq/0/view/job/odd", timeout=10).status_code == 404
+
+
 def test_nothing_is_unpickled(redis: Redis, url: str, operator: requests.Session, tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> Any:
@@ -335,6 +345,15 @@ def test_redis_away_is_said_on_a_page(farm: Farm) -> None:
             assert (answer.status_code, answer.json()["retryable"]) == (503, True)
             assert answer.headers["Content-Type"] == "application/problem+json"
         assert time.monotonic() - started < 10
+
+
+def test_a_redis_that_takes_connections_and_says_nothing_is_away(farm: Farm) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with open_farm(farm.settings, redis_url=url) as other, serve(other) as url, log_in(url) as operator:
+            started = time.monotonic()
+            assert operator.get(f"{url}/ops/rq/", timeout=20).status_code == 503
+            assert time.monotonic() - started < 10
 
 
 def test_looking_at_workers_leaves_the_time_outs_as_they_are(
