@@ -313,6 +313,12 @@ def test_the_pages_lead_from_and_to_the_operators_pages(redis: Redis, url: str, 
     assert "For technicians" in page.text
 
 
+def test_a_simulated_farm_says_so_here_too(farm: Farm) -> None:
+    with open_farm(farm.settings, simulate=True) as other, serve(other) as url, log_in(url) as operator:
+        for path in ("/ops/", "/ops/rq/", "/ops/rq/0/view/workers"):
+            assert "SIMULATED" in operator.get(f"{url}{path}", timeout=10).text
+
+
 def test_redis_password_is_on_no_page(farm: Farm, redis: Redis) -> None:
     redis.acl_setuser("somebody", enabled=True, passwords=["+a-secret-word"], categories=["+@all"], keys=["*"])
     try:
