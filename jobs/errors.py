@@ -2,6 +2,7 @@
 
 FarmError
   SettingsError
+  BackupError                a backup cannot be taken or restored
   RequestError               the booth's fault; `code` and `status` are its answer
     InvalidOrder, NotAuthenticated, OrderNotFound, OrderTaken, OrderClosed, OrderDeleted, StyleUnknown,
     StyleUnavailable, OptionsRejected, PhotoRejected, PhotoTooLarge, TooManyPhotos, Conflict
@@ -34,6 +35,10 @@ class FarmError(Exception):
 
 class SettingsError(FarmError):
     """A setting cannot be used."""
+
+
+class BackupError(FarmError):
+    """The backup cannot be taken or restored; nothing was changed."""
 
 
 # --- answers to a request ---------------------------------------------------------------------------------------

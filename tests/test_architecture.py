@@ -21,7 +21,7 @@ LAYERS = (
     ("access", "orders"),
     ("comfyui", "cloud"),
     ("engine",),
-    ("menu", "admission", "interventions", "figures"),
+    ("menu", "admission", "interventions", "figures", "backup"),
     ("farm",),
     ("entry",),
 )
@@ -47,6 +47,8 @@ ONLY_HERE = {
     "werkzeug": ["web/*.py"],
     "PIL": ["jobs/media/images.py"],
     "alembic": ["jobs/database/migrate.py"],
+    "psycopg": ["jobs/backup/postgres_rows.py"],
+    "sqlite3": ["jobs/backup/sqlite_rows.py", "jobs/database/session.py"],
     "sqlalchemy": [
         "jobs/database/*.py",
         "jobs/orders/*.py",
@@ -54,6 +56,7 @@ ONLY_HERE = {
         "jobs/engine/*.py",
         "jobs/comfyui/*.py",
         "jobs/cloud/*.py",
+        "jobs/backup/*.py",
         "jobs/menu.py",
         "jobs/interventions.py",
         "jobs/admission.py",
