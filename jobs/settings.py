@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -101,6 +102,16 @@ class Settings(BaseSettings):
         for url in value:
             _check_http_url(url)
         return tuple(dict.fromkeys(url.rstrip("/") for url in value))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is neither an address nor a network such as 10.0.0.0/8") from None
+        return value
 
     @field_validator("openai_base_url", "ark_base_url", "dashscope_base_url", "replicate_base_url", "public_url")
     @classmethod

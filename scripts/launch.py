@@ -127,7 +127,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, launcher.note_signal)
     try:
         if not settings.redis_url:
-            _start_redis(launcher, settings)
+            start_redis(launcher, settings)
         if arguments.simulate:
             _start_stand_ins(launcher, settings, arguments.servers, arguments.seconds)
         for name, module in SERVICES.items():
@@ -141,7 +141,8 @@ def main() -> int:
     return 0
 
 
-def _start_redis(launcher: Launcher, settings: Settings) -> None:
+def start_redis(launcher: Launcher, settings: Settings) -> None:
+    """Start a Redis of our own, and wait until it answers; the services find it by REDIS_URL."""
     settings.redis_note.unlink(missing_ok=True)
     launcher.start("redis", ["scripts.embedded_redis"])
 

@@ -51,6 +51,7 @@ def main() -> int:
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES,
         asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=False,  # web/proxies.py decides whose count
         ident=None,
     )
 

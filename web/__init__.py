@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jobs.access.secret_files import secret_key
 from jobs.engine.changes import Watcher
@@ -22,6 +21,7 @@ from web.dashboard import make_dashboard
 from web.guest import guest
 from web.health import health
 from web.ops import ops
+from web.proxies import TrustedProxies
 
 MAX_BODY_BYTES = 128_000_000
 MAX_FORM_BYTES = 256_000
@@ -61,7 +61,9 @@ def create_app(farm: Farm) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the contract's order
     if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own way
+        app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]  # Flask's own way
+            app.wsgi_app, settings.trusted_proxies
+        )
     csrf = CSRFProtect(app)
     csrf.exempt(api)
     for blueprint in (api, health, guest, ops):

@@ -49,8 +49,12 @@ def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENC
 class FarmProcess:
     """`./scripts/up` with settings of its own. Can be stopped, killed and started again on the same data."""
 
-    def __init__(self, folder: Path, *, arguments: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, arguments: tuple[str, ...] = (), module: str = "scripts.launch", **settings: str
+    ) -> None:
+        """`module`: what is run with Python, if it is not `./scripts/up`."""
         self.folder = folder
+        self.module = module
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.arguments = arguments
@@ -66,7 +70,7 @@ class FarmProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.launch", *self.arguments],
+                [sys.executable, "-m", self.module, *self.arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
