@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import subprocess
+import sys
 import tarfile
 import threading
 import uuid
@@ -87,7 +88,12 @@ class Crowd:
 def command(name: str, farm: FarmProcess, path: Path) -> subprocess.CompletedProcess[str]:
     """`./scripts/backup` or `./scripts/restore` with a farm's settings."""
     return subprocess.run(
-        [f"./scripts/{name}", str(path)], cwd=ROOT, env=farm.environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", f"scripts.{name}", str(path)],
+        cwd=ROOT,
+        env=farm.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
