@@ -66,6 +66,7 @@ def test_a_prompt_of_eight_seconds_survives_sigterm(held_farm: tuple[FarmProcess
     farm.stop()
 
 
+@pytest.mark.parametrize("held_farm", ["scripts.run_procfile"], indirect=True)
 def test_a_second_signal_ends_it_at_once_and_the_next_start_adopts_the_prompt(
     held_farm: tuple[FarmProcess, StandIn],
 ) -> None:

@@ -13,18 +13,30 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from jobs.backup import taking
 from jobs.backup.archive import HEADER, MANIFEST
 from jobs.backup.restoring import Restored, restore_backup
 from jobs.backup.taking import take_backup
 from jobs.database import Database
+from jobs.database.migrate import MIGRATIONS, list_revisions
 from jobs.errors import BackupError
 from jobs.farm import Farm
 from jobs.settings import Settings
 from tests.builders import accept, claim, fail, finish, list_files, must_claim, read_everything, send
 
 Elsewhere = Callable[[], Settings]
+NEXT_MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "next", "{head}"
+
+
+def upgrade():
+    op.create_table("extra", sa.Column("id", sa.Integer(), primary_key=True))
+"""
 
 
 @pytest.fixture
@@ -184,6 +196,24 @@ def test_a_backup_of_another_kind_or_a_newer_version_is_refused(
     with pytest.raises(BackupError, match="they must be alike"):
         restore(there.model_copy(update={"database_url": other}), path)
     assert is_untouched(there)
+
+
+def test_a_backup_of_an_older_version_is_migrated(
+    busy_farm: Farm, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = back_up(busy_farm, tmp_path / "farm.backup")
+    shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "next.py").write_text(NEXT_MIGRATION.format(head=list_revisions()[0]))
+    monkeypatch.setattr("jobs.database.migrate.MIGRATIONS", tmp_path / "migrations")
+    monkeypatch.setattr("jobs.database.revision.REVISION", "next")
+    there = elsewhere()
+    restore(there, path)
+    farm = Farm(there)
+    try:
+        assert farm.database.read(lambda session: session.execute(text("SELECT count(*) FROM extra")).scalar()) == 0
+        assert contents(farm) == contents(busy_farm)
+    finally:
+        farm.close()
 
 
 def test_an_order_deleted_meanwhile_is_named_and_a_lost_file_is_another_matter(
