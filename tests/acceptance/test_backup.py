@@ -26,9 +26,9 @@ from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
 from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually
 
-BOOTHS = 4
-LEAST_BEFORE = 24
-PHOTO_SIZE = (320, 400)
+BOOTHS = 3
+LEAST_BEFORE = 12
+PHOTO_SIZE = (240, 320)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -100,7 +100,7 @@ def command(name: str, farm: FarmProcess, path: Path) -> subprocess.CompletedPro
 def test_a_farm_restored_from_a_backup_under_load_has_every_task_and_goes_on(
     start_farm: StartFarm, two_databases: tuple[str, str], tmp_path: Path
 ) -> None:
-    farm, booth, stand_ins = start_farm(servers=3, seconds=0.2, DATABASE_URL=two_databases[0], QUEUE_LIMIT="40")
+    farm, booth, stand_ins = start_farm(servers=3, seconds=0.2, DATABASE_URL=two_databases[0], COMFYUI_WORKERS="6")
     guest, ended, held = prepare_states(booth, stand_ins)
     crowd = Crowd(booth)
     path = tmp_path / "evening.backup"
@@ -152,12 +152,11 @@ def style_of(number: int) -> str:
 
 def prepare_states(booth: Booth, stand_ins: list[StandIn]) -> tuple[str, dict[str, str], list[str]]:
     """Orders that have ended in every way, and two whose prompts are held: one on each of the first two servers."""
-    booth.submit_until_taken("done", portrait(1), portrait(2))
+    booth.submit_until_taken("done", portrait(1, size=PHOTO_SIZE))
     done = booth.follow("done")
-    stand_ins[0].add_fault("exec_error", times=3)
-    stand_ins[1].add_fault("exec_error", times=3)
-    stand_ins[2].add_fault("exec_error", times=3)
-    booth.submit("fails", portrait(3))
+    for stand_in in stand_ins:
+        stand_in.add_fault("exec_error", times=3)
+    booth.submit("fails", portrait(3, size=PHOTO_SIZE))
     booth.follow("fails")
     for stand_in in stand_ins:
         stand_in.clear_faults()
@@ -165,9 +164,9 @@ def prepare_states(booth: Booth, stand_ins: list[StandIn]) -> tuple[str, dict[st
     held: list[str] = []
     while not all(hold.happened.is_set() for hold in holds):
         held.append(f"held-{len(held)}")
-        booth.submit(held[-1], portrait(100 + len(held)))
+        booth.submit(held[-1], portrait(100 + len(held), size=PHOTO_SIZE))
         eventually(lambda: booth.order(held[-1])["status"] != "queued", "it has begun")
-    booth.submit("canceled", portrait(4))
+    booth.submit("canceled", portrait(4, size=PHOTO_SIZE))
     booth.request("POST", "/orders/canceled/cancel")
     booth.follow("canceled")
     ended: dict[str, str] = {name: booth.order(name)["status"] for name in ("done", "fails", "canceled")}

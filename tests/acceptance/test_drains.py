@@ -36,6 +36,7 @@ def held_farm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
             for process in processes:
                 if process.is_running():
                     process.kill()
+            farm.process.wait(10)
 
 
 def list_steps(farm: FarmProcess) -> list[tuple[str, int]]:
@@ -47,9 +48,9 @@ def list_steps(farm: FarmProcess) -> list[tuple[str, int]]:
 def test_a_prompt_of_eight_seconds_survives_sigterm(held_farm: tuple[FarmProcess, StandIn]) -> None:
     farm, server = held_farm
     processes = farm.children()
-    assert farm.process is not None
-    farm.process.terminate()
     web = [process for process in processes if "scripts.serve" in process.cmdline()]
+    assert farm.process is not None and web
+    farm.process.terminate()
     eventually(lambda: ended(web), "the web has ended")
     until = time.monotonic() + HELD_SECONDS
     while time.monotonic() < until:  # the prompt takes its time; nobody may lose patience meanwhile
@@ -72,12 +73,9 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_adopts_the_prompt(
 ) -> None:
     farm, server = held_farm
     processes = farm.children()
-    assert farm.process is not None
-    pools = [process for process in processes if "scripts.worker_pool" in process.cmdline() and process.children()]
-    assert pools
-    farm.process.terminate()
-    eventually(lambda: "finished first" in _log(farm) or "SIGTERM received" in _log(farm), "it has heard")
     web = [process for process in processes if "scripts.serve" in process.cmdline()]
+    assert farm.process is not None and web
+    farm.process.terminate()
     eventually(lambda: ended(web), "the web has ended")
     assert farm.process.poll() is None
     farm.process.terminate()
@@ -88,7 +86,3 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_adopts_the_prompt(
     eventually(lambda: {status for status, _ in list_steps(farm)} == {"succeeded"}, "the prompt is adopted")
     assert len({row["prompt_id"] for row in server.log("submit")}) == len(server.log("submit")) == 2
     farm.stop()
-
-
-def _log(farm: FarmProcess) -> str:
-    return (farm.folder / "up.log").read_text()
