@@ -42,7 +42,7 @@ SCREENSHOTS = os.environ.get("BROWSER_SCREENSHOTS", "")
 @contextmanager
 def start_chromium() -> Iterator[Browser]:
     """Debian's Chromium, driven by playwright."""
-    assert Path(CHROMIUM).exists(), "Chromium is missing: ./scripts/install_browser installs it"
+    assert Path(CHROMIUM).exists(), "Chromium is missing: ./scripts/test installs it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
