@@ -19,6 +19,7 @@ from web.api import api
 from web.auth import SESSION_SECONDS
 from web.context import WebContext
 from web.dashboard import make_dashboard
+from web.docs import docs
 from web.guest import guest
 from web.health import health
 from web.ops import ops
@@ -64,7 +65,7 @@ def create_app(farm: Farm) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own way
     csrf = CSRFProtect(app)
     csrf.exempt(api)
-    for blueprint in (api, health, guest, ops):
+    for blueprint in (api, docs, health, guest, ops):
         app.register_blueprint(blueprint)
     errors.register(app)
     _guard(app, farm)
@@ -85,10 +86,10 @@ def _guard(app: Flask, farm: Farm) -> None:
         g.request_id = uuid.uuid4().hex[:16]
         name = urlsplit(f"//{request.host}").hostname or ""
         if name not in known and not _is_loopback(name):
-            return errors.problem(400, "host_not_allowed", "Unknown host", "This address is not one of the farm's.")
+            return errors.problem(errors.HOST_NOT_ALLOWED)
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
             if _is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.host):
-                return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
+                return errors.problem(errors.FOREIGN_ORIGIN)
         return None
 
     @app.after_request
@@ -100,7 +101,7 @@ def _guard(app: Flask, farm: Farm) -> None:
 
     @app.errorhandler(CSRFError)
     def refuse_forgery(error: CSRFError) -> Response:
-        return errors.problem(403, "csrf", "Forbidden", "The form has expired; load the page again.")
+        return errors.problem(errors.CSRF)
 
 
 def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:

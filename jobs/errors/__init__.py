@@ -43,6 +43,11 @@ class RequestError(FarmError):
     status = 400
     title = "Bad request"
 
+    def __init__(self, message: str | None = None, *, fields: dict[str, str] | None = None) -> None:
+        """`fields`: name of each field that is wrong -> a sentence. Never a value that was sent."""
+        super().__init__(message)
+        self.fields = fields or {}
+
 
 class InvalidOrder(RequestError):
     """The order is not complete or not well formed."""

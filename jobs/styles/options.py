@@ -68,7 +68,11 @@ def schema_of(options: dict[str, OptionSpec]) -> dict[str, Any]:
 
 def check_options(schema: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The chosen values of declared options, cleaned. Raises OptionsRejected, naming the option and not its value."""
-    known = {name: _clean(value) for name, value in given.items() if name in schema["properties"]}
+    known = {
+        name: clean_text(value) if isinstance(value, str) and "enum" not in schema["properties"][name] else value
+        for name, value in given.items()
+        if name in schema["properties"]
+    }
     for name, value in known.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionsRejected(f"The option {name} is not a number.")
@@ -88,11 +92,7 @@ def with_defaults(schema: dict[str, Any], given: dict[str, Any]) -> dict[str, An
     return {name: given.get(name, option["default"]) for name, option in schema["properties"].items()}
 
 
-def _clean(value: Any) -> Any:
+def clean_text(text: str) -> str:
     """Text without controls, bidirectional overrides, lone surrogates and private characters."""
-    if not isinstance(value, str):
-        return value
-    kept = (
-        char for char in value if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-    )
+    kept = (char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
     return unicodedata.normalize("NFC", "".join(kept)).strip()
