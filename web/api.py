@@ -38,6 +38,7 @@ from web.auth import check_booth_rate
 from web.calls import Answer, call
 from web.context import context, farm
 from web.errors import RANGE_NOT_SATISFIABLE, TOO_LARGE
+from web.examples import JUST_TAKEN
 from web.follow import stream_order, wait_for_change
 from web.images import serve_image
 from web.inputs import (
@@ -75,7 +76,10 @@ data: {"tasks": [{"task_id": "7b1f…", "status": "running", "progress": {…}, 
 @api.get("/styles")
 @call("Styles", answers={200: Answer("The styles.", schemas.Styles)})
 def list_styles(booth: BoothId) -> schemas.Styles:
-    """All styles, unavailable ones with the reason."""
+    """List the styles.
+
+    Unavailable ones are there too, with the reason.
+    """
     dishes = farm().database.read(farm().menu.list_dishes)
     return schemas.Styles(styles=[show_style(dish) for dish in dishes])
 
@@ -83,7 +87,7 @@ def list_styles(booth: BoothId) -> schemas.Styles:
 @api.get("/styles/<name>/preview")
 @call("Styles", path=StylePath, answers=PICTURES, refuses=(NotFound, RANGE_NOT_SATISFIABLE))
 def show_preview(booth: BoothId, path: StylePath) -> Response:
-    """A style's preview picture."""
+    """Fetch a style's preview."""
     style = farm().shelf.get(path.name)
     if style is None or style.preview is None:
         raise NoSuchPage()
@@ -95,11 +99,12 @@ def show_preview(booth: BoothId, path: StylePath) -> Response:
     "Orders",
     form=OrderForm,
     answers={
-        202: Answer("Taken: at least one task is new.", schemas.Order, headers=("Location",)),
+        202: Answer("Taken: at least one task is new.", schemas.Order, headers=("Location",), example=JUST_TAKEN),
         200: Answer(
             "All of it was there already and nothing was added: the same order, with `duplicate`.",
             schemas.Order,
             headers=("Location",),
+            example={"duplicate": True},
         ),
     },
     refuses=(
@@ -140,7 +145,7 @@ def submit_order(booth: BoothId, form: OrderForm) -> tuple[schemas.Order, int, d
 @api.get("/orders/<order_id>")
 @call("Orders", path=OrderPath, query=FollowQuery, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
 def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Order:
-    """One order, at once or when it changes.
+    """Read or await an order.
 
     With `wait` and `after` the answer comes once the order's version is above `after`, at the latest after `wait`
     seconds: ask again with the `version` of each answer.
@@ -160,9 +165,9 @@ def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Or
     refuses=(OrderNotFound, OrderDeleted, FarmBusy),
 )
 def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Response:
-    """An order's changes as Server-Sent Events.
+    """Stream an order's changes.
 
-    First the whole order, then at every change: `event: order`, its `id` being the order's version and its data the
+    Server-Sent Events: first the whole order, then at every change: `event: order`, its `id` being the order's version and its data the
     order. Between them `event: progress` without id, at most two a second; a comment every 15 seconds. The stream ends
     after the order has ended.
     """
@@ -181,14 +186,17 @@ def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Res
     refuses=(OrderNotFound, OrderDeleted),
 )
 def get_task(booth: BoothId, path: TaskPath) -> schemas.Task:
-    """One task."""
+    """Read a task."""
     return load_task(farm(), booth, path.task_id)
 
 
 @api.post("/orders/<order_id>/cancel")
 @call("Orders", path=OrderPath, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
 def cancel_order(booth: BoothId, path: OrderPath) -> schemas.Order:
-    """Cancel what is still open of an order."""
+    """Cancel an order.
+
+    What is still open of it is stopped; what has ended stays as it is.
+    """
     farm().interventions.cancel_order(path.order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
     return load_order(farm(), booth, path.order_id)
 
@@ -196,7 +204,10 @@ def cancel_order(booth: BoothId, path: OrderPath) -> schemas.Order:
 @api.post("/tasks/<task_id>/cancel")
 @call("Tasks", path=TaskPath, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
 def cancel_task(booth: BoothId, path: TaskPath) -> schemas.Order:
-    """Cancel a task; answers with its order. A task that has ended stays as it is."""
+    """Cancel a task.
+
+    Answers with its order. A task that has ended stays as it is.
+    """
     order_id = farm().interventions.cancel_task(path.task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
     return load_order(farm(), booth, order_id)
 
@@ -205,7 +216,7 @@ def cancel_task(booth: BoothId, path: TaskPath) -> schemas.Order:
 @call(
     "Tasks",
     path=TaskPath,
-    answers={202: AN_ORDER},
+    answers={202: Answer("The order, with one more task.", schemas.Order)},
     refuses=(
         OrderNotFound,
         OrderDeleted,
@@ -218,7 +229,10 @@ def cancel_task(booth: BoothId, path: TaskPath) -> schemas.Order:
     ),
 )
 def redo_task(booth: BoothId, path: TaskPath) -> tuple[schemas.Order, int]:
-    """Another take of the same photo and style; answers with the order."""
+    """Make another take.
+
+    A new task of the same photo and style, when the guest wants another one; answers with the order.
+    """
     check_booth_rate(booth)
     fresh = farm().interventions.redo(path.task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
     task = farm().database.read(book.find_task, fresh, booth.id)
@@ -233,9 +247,9 @@ def redo_task(booth: BoothId, path: TaskPath) -> tuple[schemas.Order, int]:
     refuses=(OrderNotFound, OrderDeleted),
 )
 def delete_order(booth: BoothId, path: OrderPath) -> schemas.Deleted:
-    """Remove an order's photos, pictures, links and progress.
+    """Delete an order.
 
-    The receipt lists what may remain elsewhere, such as copies on ComfyUI's machines until they are swept there.
+    Its photos, pictures, links and progress are removed. The receipt lists what may remain elsewhere, such as copies on ComfyUI's machines until they are swept there.
     Afterwards the order answers 410.
     """
     receipt = farm().interventions.delete_order(path.order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
@@ -245,14 +259,20 @@ def delete_order(booth: BoothId, path: OrderPath) -> schemas.Deleted:
 @api.get("/queue")
 @call("Farm", answers={200: Answer("The queue.", schemas.Queue)})
 def get_queue(booth: BoothId) -> schemas.Queue:
-    """How full the farm is and how long it takes."""
+    """Read the queue.
+
+    How full the farm is and how long it takes.
+    """
     return schemas.Queue.model_validate(read_queue(farm().database, farm().redis, farm().settings))
 
 
 @api.get("/stats")
 @call("Farm", answers={200: Answer("The figures.", schemas.Stats)})
 def get_stats(booth: BoothId) -> schemas.Stats:
-    """The nine figures, and the resources."""
+    """Read the figures.
+
+    Nine of them, and the resources.
+    """
     return schemas.Stats.model_validate(read_stats(farm().database, farm().redis, farm().settings))
 
 
@@ -264,7 +284,10 @@ def get_stats(booth: BoothId) -> schemas.Stats:
     refuses=(RequestError, TOO_LARGE),
 )
 def heartbeat(booth: BoothId, body: Heartbeat) -> schemas.Pulse:
-    """A booth says that it lives; hears whether the farm takes orders."""
+    """Say that the booth lives.
+
+    Answers whether the farm takes orders.
+    """
     now = farm().database.write(booths.note_heartbeat, booth, body.to_keep())
     queue = read_queue(farm().database, farm().redis, farm().settings)
     message = "" if queue["accepting"] else "The farm takes no orders at the moment."
@@ -276,5 +299,8 @@ def heartbeat(booth: BoothId, body: Heartbeat) -> schemas.Pulse:
 @api.get("/images/<token>")
 @call("Pictures", path=ImagePath, needs_key=False, answers=PICTURES, refuses=(NotFound, RANGE_NOT_SATISFIABLE))
 def get_image(path: ImagePath) -> Response:
-    """A picture or thumbnail behind a signed link; needs no key."""
+    """Fetch a picture or thumbnail.
+
+    The signed link is the right to it.
+    """
     return serve_image(path.token)

@@ -30,8 +30,8 @@ class Answer:
     model: type[BaseModel] | None = None
     media: str = JSON
     headers: tuple[str, ...] = ()
-    example: str = ""
-    """For what no model describes."""
+    example: Any = None
+    """Of a model: the fields that differ from its usual example. Of anything else: the text itself."""
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,14 @@ _TICKS = re.compile(r"`([^`]+)`")
 @docs.get("/openapi.json")
 @call("Description", needs_key=False, answers={200: Answer("The document.", media="application/json")})
 def show_openapi() -> Response:
-    """The API as OpenAPI 3.1."""
+    """Read this as OpenAPI 3.1."""
     return Response(json.dumps(_document(), ensure_ascii=False), mimetype="application/json")
 
 
 @docs.get("/docs")
 @call("Description", needs_key=False, answers={200: Answer("The page.", media=PAGE)})
 def show_docs() -> Response:
-    """The API as a readable page."""
+    """Read this as a page."""
     document = _document()
     page = render_template("api/docs.html", api=document, sections=_sections(document), codes=_codes(), reasons=REASONS)
     return Response(page, mimetype=PAGE)
@@ -44,7 +44,10 @@ def show_docs() -> Response:
     "Description", needs_key=False, path=ErrorPath, answers={200: Answer("The page.", media=PAGE)}, refuses=(NotFound,)
 )
 def show_error(path: ErrorPath) -> Response:
-    """What a code means and what to do about it. The `type` of a problem leads here."""
+    """Explain an error code.
+
+    What it means and what to do about it. The `type` of a problem leads here.
+    """
     code = CODES.get(path.code)
     if code is None:
         raise NoSuchPage()

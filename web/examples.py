@@ -15,7 +15,7 @@ from web.inputs import Input
 
 WIDTH = 90
 
-_TASK = {
+_TASK: dict[str, Any] = {
     "task_id": "7b1f0c8e5a9d4e2f8a6b3c1d0e9f7a5b",
     "style": "poster",
     "status": "succeeded",
@@ -59,6 +59,24 @@ _ORDER = {
         "delete": "/api/v1/orders/booth1-0042",
     },
 }
+JUST_TAKEN = {
+    "status": "queued",
+    "version": 1,
+    "tasks": [
+        _TASK
+        | {
+            "status": "queued",
+            "progress": {"value": 0.0, "stage": "queued", "message": "Waiting for its turn"},
+            "position": 3,
+            "eta_s": 11.4,
+            "images": [],
+            "steps": [{"index": 0, "resource": "comfyui", "status": "queued", "attempt": 1, "failures": 0}],
+            "started_at": None,
+            "finished_at": None,
+        }
+    ],
+}
+"""What differs in an order that was taken a moment ago."""
 _RESOURCES = {
     "comfyui": {"workers": 10, "busy": 4, "queued": 12, "limit": 10, "paused_until": None},
     "api": {"workers": 5, "busy": 0, "queued": 0, "limit": 5, "paused_until": None},
@@ -127,9 +145,9 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
 }
 
 
-def example_of(model: type[BaseModel]) -> dict[str, Any]:
+def example_of(model: type[BaseModel], changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """An answer of this shape. Raises KeyError for a shape without one."""
-    return model.model_validate(_EXAMPLES[model]).model_dump(mode="json")
+    return model.model_validate(_EXAMPLES[model] | (changes or {})).model_dump(mode="json")
 
 
 def curl_of(call: Call, path: str, method: str) -> str:

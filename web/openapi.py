@@ -127,7 +127,7 @@ def _parameters(place: str, model: type[Input] | None) -> Iterable[dict[str, Any
         return
     schema = model.model_json_schema(by_alias=True)
     for name, given in schema["properties"].items():
-        rest = {key: value for key, value in given.items() if key not in ("title", "description", "examples")}
+        rest = {key: value for key, value in _tidy(given).items() if key not in ("description", "examples")}
         described: dict[str, Any] = {"name": name, "in": place, "required": name in schema.get("required", ())}
         if "description" in given:
             described["description"] = given["description"]
@@ -140,7 +140,7 @@ def _describe_answer(answer: Answer) -> dict[str, Any]:
         described["content"] = {
             answer.media: {
                 "schema": {"$ref": REFERENCE.format(model=answer.model.__name__)},
-                "example": example_of(answer.model),
+                "example": example_of(answer.model, answer.example),
             }
         }
     elif answer.media:
@@ -212,15 +212,16 @@ def _schemas_of(calls: list[Call]) -> dict[str, Any]:
     modes += [(model, "serialization") for model in dict.fromkeys([*made, *PROBLEM_SHAPES])]
     _, document = models_json_schema(modes, ref_template=REFERENCE)
     found: dict[str, Any] = document["$defs"]
-    return {name: _without_titles(schema) for name, schema in found.items()}
+    return {name: _tidy_all(schema) for name, schema in found.items()}
 
 
-def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
-    """Pydantic titles every property with its own name; nobody reads that."""
+def _tidy_all(schema: dict[str, Any]) -> dict[str, Any]:
+    """Pydantic titles every property with its own name, and defaults what may be left out to null: both mislead."""
     plain = {key: value for key, value in schema.items() if key != "title"}
     if "properties" in plain:
-        plain["properties"] = {
-            name: {key: value for key, value in one.items() if key != "title"}
-            for name, one in plain["properties"].items()
-        }
+        plain["properties"] = {name: _tidy(one) for name, one in plain["properties"].items()}
     return plain
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "title" and (name, value) != ("default", None)}
