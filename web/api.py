@@ -167,9 +167,9 @@ def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Or
 def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Response:
     """Stream an order's changes.
 
-    Server-Sent Events: first the whole order, then at every change: `event: order`, its `id` being the order's version and its data the
-    order. Between them `event: progress` without id, at most two a second; a comment every 15 seconds. The stream ends
-    after the order has ended.
+    Server-Sent Events: first the whole order, then at every change (`event: order`, its `id` being the order's version
+    and its data the order); between them `event: progress` without id, at most two a second, and a comment every 15
+    seconds. The stream ends after the order has ended.
     """
     order = farm().database.read(book.load_order, path.order_id, booth.id)
     web = context()
@@ -249,8 +249,8 @@ def redo_task(booth: BoothId, path: TaskPath) -> tuple[schemas.Order, int]:
 def delete_order(booth: BoothId, path: OrderPath) -> schemas.Deleted:
     """Delete an order.
 
-    Its photos, pictures, links and progress are removed. The receipt lists what may remain elsewhere, such as copies on ComfyUI's machines until they are swept there.
-    Afterwards the order answers 410.
+    Its photos, pictures, links and progress are removed. The receipt lists what may remain elsewhere, such as copies on
+    ComfyUI's machines until they are swept there. Afterwards the order answers 410.
     """
     receipt = farm().interventions.delete_order(path.order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
     return schemas.Deleted.model_validate({"deleted": True, "receipt": receipt})
