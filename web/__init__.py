@@ -84,7 +84,7 @@ def _guard(app: Flask, farm: Farm) -> None:
     @app.before_request
     def check_host() -> Response | None:
         g.request_id = uuid.uuid4().hex[:16]
-        name = urlsplit(f"//{request.host}").hostname or ""
+        name = _host_of(f"//{request.host}")
         if name not in known and not _is_loopback(name):
             return errors.problem(errors.HOST_NOT_ALLOWED)
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
@@ -108,7 +108,17 @@ def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:
     """Was a change sent from another site? Our own pages send Origin `null`, for they have `no-referrer`."""
     if origin in (None, "null"):
         return fetch_site not in (None, "same-origin")
-    return urlsplit(origin).netloc != host
+    try:
+        return urlsplit(origin).netloc != host
+    except ValueError:
+        return True
+
+
+def _host_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # such as an IPv6 address without its end
+        return ""
 
 
 def _is_loopback(name: str) -> bool:

@@ -161,7 +161,7 @@ def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Or
     "Orders",
     path=OrderPath,
     headers=FollowHeaders,
-    answers={200: Answer("A stream of events.", media="text/event-stream", example=EVENTS)},
+    answers={200: Answer("A stream of events.", schemas.Event, media="text/event-stream", example=EVENTS)},
     refuses=(OrderNotFound, OrderDeleted, FarmBusy),
 )
 def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Response:

@@ -55,7 +55,7 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], la
         order = load()
         version, progress = order.version, 0
         if version > last_seen or order.status in TERMINAL:
-            yield _frame("order", order.model_dump_json(), version)
+            yield _show_order(order)
         spoke_at = time.monotonic()
         while order.status not in TERMINAL and not watcher.stopping:
             seen, told = watcher.wait(row_id, version, progress, COMMENT_SECONDS - (time.monotonic() - spoke_at))
@@ -65,7 +65,7 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], la
                 except FarmError:
                     return  # deleted meanwhile, or the database is away; the follower comes back and is told
                 version = order.version
-                yield _frame("order", order.model_dump_json(), version)
+                yield _show_order(order)
             elif told != progress:
                 pause = PROGRESS_SECONDS - (time.monotonic() - spoke_at)
                 if pause > 0:
@@ -76,9 +76,9 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], la
                     return
                 if order.version > version:
                     version = order.version
-                    yield _frame("order", order.model_dump_json(), version)
+                    yield _show_order(order)
                 else:
-                    yield _frame("progress", order.model_dump_json(include=PROGRESS_ONLY), None)
+                    yield _spell(schemas.Event(event="progress", data=order.model_dump_json(include=PROGRESS_ONLY)))
             else:
                 yield ": still here\n\n"
             progress, spoke_at = told, time.monotonic()
@@ -86,9 +86,13 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], la
         watcher.leave(row_id)
 
 
-def _frame(event: str, data: str, number: int | None) -> str:
-    head = f"event: {event}\n" + (f"id: {number}\n" if number is not None else "")
-    return f"{head}data: {data}\n\n"
+def _show_order(order: schemas.Order) -> str:
+    return _spell(schemas.Event(event="order", id=str(order.version), data=order.model_dump_json()))
+
+
+def _spell(event: schemas.Event) -> str:
+    number = f"id: {event.id}\n" if event.id is not None else ""
+    return f"event: {event.event}\n{number}data: {event.data}\n\n"
 
 
 def _has_seat(watcher: Watcher) -> bool:

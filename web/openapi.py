@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from jobs.errors import DatabaseAway, NotAuthenticated, TooManyAttempts
 from jobs.errors.codes import ErrorCode, explain
 from web import errors, schemas
-from web.calls import Answer, Call, call_of
+from web.calls import JSON, Answer, Call, call_of
 from web.examples import curl_of, example_of
 from web.inputs import Input
 
@@ -140,11 +140,11 @@ def _describe_answer(answer: Answer) -> dict[str, Any]:
         described["content"] = {
             answer.media: {
                 "schema": {"$ref": REFERENCE.format(model=answer.model.__name__)},
-                "example": example_of(answer.model, answer.example),
+                "example": example_of(answer.model, answer.example) if answer.media == JSON else answer.example,
             }
         }
     elif answer.media:
-        kind: dict[str, Any] = {"type": "string"}
+        kind: dict[str, Any] = {"type": "object" if answer.media == JSON else "string"}
         if answer.media.startswith("image/"):
             kind |= {"contentMediaType": answer.media}
         described["content"] = {

@@ -126,6 +126,19 @@ class Order(Shape):
     links: Links
 
 
+class Event(Shape):
+    """One event of an order's stream."""
+
+    event: Literal["order", "progress"]
+    id: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
+        default=None, exclude_if=_is_none, description="The order's version; only with `order`."
+    )
+    data: str = Field(
+        description="JSON. With `order` the whole order; with `progress` an object with `tasks`, each with `task_id`, "
+        "`status`, `progress`, `position` and `eta_s`."
+    )
+
+
 class Style(Shape):
     """A style that a guest may pick."""
 
