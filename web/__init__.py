@@ -63,12 +63,12 @@ def create_app(farm: Farm) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the contract's order
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own way
+    _guard(app, farm)  # before anything that may refuse, so that every answer has its id
     csrf = CSRFProtect(app)
     csrf.exempt(api)
     for blueprint in (api, docs, health, guest, ops):
         app.register_blueprint(blueprint)
     errors.register(app)
-    _guard(app, farm)
     dashboard = make_dashboard(farm)
     csrf.exempt(dashboard)  # nothing but GET passes its guard, and every other method shall hear 405
     app.register_blueprint(dashboard)
