@@ -44,10 +44,12 @@ class Served:
     tasks: dict[str, str]
     image_urls: tuple[str, ...]
 
-    def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
-        """One request with the booth's key; `path` below /api/v1."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=30, **kwargs)  # type: ignore[arg-type]
+    def request(
+        self, method: str, path: str, *, extra: dict[str, str] | None = None, **kwargs: Any
+    ) -> requests.Response:
+        """One request with the booth's key and these extra headers; `path` below /api/v1."""
+        headers = {"Authorization": f"Bearer {self.key}"} | (extra or {})
+        return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=30, **kwargs)
 
 
 @contextmanager
@@ -96,6 +98,11 @@ def serve(folder: Path, *, database_url: str, redis_url: str, **settings: str) -
         finally:
             web.terminate()
             web.wait(PATIENCE_SECONDS)
+
+    def options_of(self, task_id: str) -> dict[str, Any]:
+        """The options of a task as they are stored."""
+        query = select(Task.options).where(Task.task_id == task_id)
+        return dict(self.farm.database.read(lambda session: session.scalars(query).one()))
 
 
 class _From(HTTPAdapter):

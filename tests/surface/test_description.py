@@ -1,4 +1,4 @@
-"""The API's description is whole, valid and explains every code; its pages need no key and load nothing from outside."""
+"""The API's description is whole, valid and explains every code; its pages need no key and load nothing from afar."""
 
 from __future__ import annotations
 
