@@ -51,6 +51,11 @@ class Served:
         headers = {"Authorization": f"Bearer {self.key}"} | (extra or {})
         return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=30, **kwargs)
 
+    def options_of(self, task_id: str) -> dict[str, Any]:
+        """The options of a task as they are stored."""
+        query = select(Task.options).where(Task.task_id == task_id)
+        return dict(self.farm.database.read(lambda session: session.scalars(query).one()))
+
 
 @contextmanager
 def serve(folder: Path, *, database_url: str, redis_url: str, **settings: str) -> Iterator[Served]:
@@ -98,11 +103,6 @@ def serve(folder: Path, *, database_url: str, redis_url: str, **settings: str) -
         finally:
             web.terminate()
             web.wait(PATIENCE_SECONDS)
-
-    def options_of(self, task_id: str) -> dict[str, Any]:
-        """The options of a task as they are stored."""
-        query = select(Task.options).where(Task.task_id == task_id)
-        return dict(self.farm.database.read(lambda session: session.scalars(query).one()))
 
 
 class _From(HTTPAdapter):
