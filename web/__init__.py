@@ -18,6 +18,7 @@ from web.api import api
 from web.auth import SESSION_SECONDS
 from web.context import WebContext
 from web.dashboard import make_dashboard
+from web.docs import docs
 from web.guest import guest
 from web.health import health
 from web.ops import ops
@@ -64,12 +65,12 @@ def create_app(farm: Farm) -> Flask:
         app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]  # Flask's own way
             app.wsgi_app, settings.trusted_proxies
         )
+    _guard(app, farm)  # before anything that may refuse, so that every answer has its id
     csrf = CSRFProtect(app)
     csrf.exempt(api)
-    for blueprint in (api, health, guest, ops):
+    for blueprint in (api, docs, health, guest, ops):
         app.register_blueprint(blueprint)
     errors.register(app)
-    _guard(app, farm)
     dashboard = make_dashboard(farm)
     csrf.exempt(dashboard)  # nothing but GET passes its guard, and every other method shall hear 405
     app.register_blueprint(dashboard)
@@ -85,12 +86,12 @@ def _guard(app: Flask, farm: Farm) -> None:
     @app.before_request
     def check_host() -> Response | None:
         g.request_id = uuid.uuid4().hex[:16]
-        name = urlsplit(f"//{request.host}").hostname or ""
+        name = _host_of(f"//{request.host}")
         if name not in known and not _is_loopback(name):
-            return errors.problem(400, "host_not_allowed", "Unknown host", "This address is not one of the farm's.")
+            return errors.problem(errors.HOST_NOT_ALLOWED)
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
             if _is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.host):
-                return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
+                return errors.problem(errors.FOREIGN_ORIGIN)
         return None
 
     @app.after_request
@@ -102,14 +103,24 @@ def _guard(app: Flask, farm: Farm) -> None:
 
     @app.errorhandler(CSRFError)
     def refuse_forgery(error: CSRFError) -> Response:
-        return errors.problem(403, "csrf", "Forbidden", "The form has expired; load the page again.")
+        return errors.problem(errors.CSRF)
 
 
 def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:
     """Was a change sent from another site? Our own pages send Origin `null`, for they have `no-referrer`."""
     if origin in (None, "null"):
         return fetch_site not in (None, "same-origin")
-    return urlsplit(origin).netloc != host
+    try:
+        return urlsplit(origin).netloc != host
+    except ValueError:
+        return True
+
+
+def _host_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # such as an IPv6 address without its end
+        return ""
 
 
 def _is_loopback(name: str) -> bool:

@@ -1,266 +1,306 @@
-"""The booth API of the contract, /api/v1. Parses, asks the farm, answers; owns no rule."""
+"""The booth API of the contract, /api/v1. Each call says what it takes and answers, asks the farm; owns no rule."""
 
 from __future__ import annotations
 
-import json
-import re
-import time
-from typing import Any
-
-from flask import Blueprint, Response, jsonify, request, send_file
-from sqlalchemy.orm import Session
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+from flask import Blueprint, Response, send_file
+from werkzeug.exceptions import NotFound as NoSuchPage
 
 from jobs.access import booths
 from jobs.access.booths import BoothId
 from jobs.admission import Submission
 from jobs.errors import (
+    BoothTooFast,
+    Conflict,
+    FarmBusy,
+    IntakePaused,
     InvalidOrder,
+    NotFound,
+    OptionsRejected,
+    OrderClosed,
+    OrderDeleted,
+    OrderNotFound,
+    OrderTaken,
+    PhotoRejected,
+    PhotoTooLarge,
+    QueueFull,
+    RequestError,
+    StorageFull,
+    StyleUnavailable,
     StyleUnknown,
     TooManyPhotos,
     UnsupportedMedia,
 )
 from jobs.figures import read_queue, read_stats
 from jobs.orders import book
-from jobs.orders.models import Order
 from jobs.orders.stats import show_moment
-from web.auth import check_booth_rate, needs_booth
+from web import schemas
+from web.auth import check_booth_rate
+from web.calls import Answer, call
 from web.context import context, farm
-from web.follow import longest_wait, stream_order, wait_for_change
+from web.errors import RANGE_NOT_SATISFIABLE, TOO_LARGE
+from web.examples import JUST_TAKEN
+from web.follow import stream_order, wait_for_change
 from web.images import serve_image
-from web.schemas import Surroundings, show_order, show_style, show_task
+from web.inputs import (
+    FollowHeaders,
+    FollowQuery,
+    Heartbeat,
+    ImagePath,
+    OrderForm,
+    OrderPath,
+    StylePath,
+    TaskPath,
+)
+from web.orders import load_order, load_task
+from web.showing import show_style
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
-ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-STYLE_NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
-MAX_PHOTOS = 10
-MAX_FIELD_CHARACTERS = 64_000
+AN_ORDER = Answer("The order.", schemas.Order)
+PICTURES = {
+    200: Answer("The picture.", media="image/jpeg"),
+    206: Answer("The part of it that `Range` asked for.", media="image/jpeg", headers=("Content-Range",)),
+    304: Answer("It has not changed since.", media=""),
+}
+EVENTS = """event: order
+id: 7
+data: {"order_id": "booth1-0042", "status": "running", "version": 7, …}
+
+event: progress
+data: {"tasks": [{"task_id": "7b1f…", "status": "running", "progress": {…}, "position": 0, "eta_s": 4.2}]}
+
+: still here
+"""
 
 
 @api.get("/styles")
-@needs_booth
-def list_styles(booth: BoothId) -> Response:
-    """All styles, unavailable ones with the reason."""
+@call("Styles", answers={200: Answer("The styles.", schemas.Styles)})
+def list_styles(booth: BoothId) -> schemas.Styles:
+    """List the styles.
+
+    Unavailable ones are there too, with the reason.
+    """
     dishes = farm().database.read(farm().menu.list_dishes)
-    return jsonify({"styles": [show_style(dish) for dish in dishes]})
+    return schemas.Styles(styles=[show_style(dish) for dish in dishes])
 
 
 @api.get("/styles/<name>/preview")
-@needs_booth
-def show_preview(booth: BoothId, name: str) -> Response:
-    """A style's preview picture."""
-    style = farm().shelf.get(name)
+@call("Styles", path=StylePath, answers=PICTURES, refuses=(NotFound, RANGE_NOT_SATISFIABLE))
+def show_preview(booth: BoothId, path: StylePath) -> Response:
+    """Fetch a style's preview."""
+    style = farm().shelf.get(path.name)
     if style is None or style.preview is None:
-        raise NotFound()
+        raise NoSuchPage()
     return send_file(style.preview, mimetype="image/jpeg", max_age=3600)
 
 
 @api.post("/orders")
-@needs_booth
-def submit_order(booth: BoothId) -> tuple[Response, int, dict[str, str]]:
-    """Take photos into an order."""
-    submission = parse_submission()
+@call(
+    "Orders",
+    form=OrderForm,
+    answers={
+        202: Answer("Taken: at least one task is new.", schemas.Order, headers=("Location",), example=JUST_TAKEN),
+        200: Answer(
+            "All of it was there already and nothing was added: the same order, with `duplicate`.",
+            schemas.Order,
+            headers=("Location",),
+            example={"duplicate": True},
+        ),
+    },
+    refuses=(
+        InvalidOrder,
+        UnsupportedMedia,
+        TOO_LARGE,
+        PhotoTooLarge,
+        OrderTaken,
+        OrderClosed,
+        OrderDeleted,
+        StyleUnknown,
+        StyleUnavailable,
+        OptionsRejected,
+        PhotoRejected,
+        TooManyPhotos,
+        BoothTooFast,
+        QueueFull,
+        IntakePaused,
+        StorageFull,
+    ),
+)
+def submit_order(booth: BoothId, form: OrderForm) -> tuple[schemas.Order, int, dict[str, str]]:
+    """Submit photos into an order.
+
+    Safe to repeat: the same order id, photos, style and options are taken once, whatever is sent again. Another photo,
+    style or options adds a task to the order, within 12 hours of its first. A 2xx is given only for what is on disk
+    and committed.
+    """
     check_booth_rate(booth)
-    added = farm().admission.admit(booth, submission)
-    order = load_for(booth, submission.order_id)
+    photos = [photo.read() for photo in form.photo]
+    added = farm().admission.admit(booth, Submission(form.order_id, form.style, form.options, photos))
+    order = load_order(farm(), booth, form.order_id)
     if not added:
-        order["duplicate"] = True
-    return jsonify(order), 202 if added else 200, {"Location": order["links"]["self"]}
+        order = order.model_copy(update={"duplicate": True})
+    return order, 202 if added else 200, {"Location": order.links.self}
 
 
 @api.get("/orders/<order_id>")
-@needs_booth
-def get_order(booth: BoothId, order_id: str) -> Response:
-    """The order; with `wait` and `after`, once its version is above `after`."""
-    wait = longest_wait(request.args.get("wait", ""))
-    after = request.args.get("after", "")
-    if wait and after.isdecimal():
-        order = farm().database.read(book.load_order, order_id, booth.id)
-        wait_for_change(context().watcher, order, int(after), wait)
-    return jsonify(load_for(booth, order_id))
+@call("Orders", path=OrderPath, query=FollowQuery, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
+def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Order:
+    """Read or await an order.
+
+    With `wait` and `after` the answer comes once the order's version is above `after`, at the latest after `wait`
+    seconds: ask again with the `version` of each answer.
+    """
+    if query.wait and query.after is not None:
+        order = farm().database.read(book.load_order, path.order_id, booth.id)
+        wait_for_change(context().watcher, order, query.after, query.wait)
+    return load_order(farm(), booth, path.order_id)
 
 
 @api.get("/orders/<order_id>/events")
-@needs_booth
-def follow_order(booth: BoothId, order_id: str) -> Response:
-    """The order's changes as Server-Sent Events."""
-    order = farm().database.read(book.load_order, order_id, booth.id)
-    last_seen = request.headers.get("Last-Event-ID", "")
+@call(
+    "Orders",
+    path=OrderPath,
+    headers=FollowHeaders,
+    answers={200: Answer("A stream of events.", schemas.Event, media="text/event-stream", example=EVENTS)},
+    refuses=(OrderNotFound, OrderDeleted, FarmBusy),
+)
+def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Response:
+    """Stream an order's changes.
+
+    Server-Sent Events: first the whole order, then at every change (`event: order`, its `id` being the order's version
+    and its data the order); between them `event: progress` without id, at most two a second, and a comment every 15
+    seconds. The stream ends after the order has ended.
+    """
+    order = farm().database.read(book.load_order, path.order_id, booth.id)
     web = context()
     return stream_order(
-        web.watcher,
-        order.id,
-        lambda: farm_order(web.farm, booth, order_id),
-        int(last_seen) if last_seen.isdecimal() else 0,
+        web.watcher, order.id, lambda: load_order(web.farm, booth, path.order_id), headers.last_event_id
     )
 
 
 @api.get("/tasks/<task_id>")
-@needs_booth
-def get_task(booth: BoothId, task_id: str) -> Response:
-    """One task."""
-
-    def load(session: Session) -> dict[str, Any]:
-        task = book.find_task(session, task_id, booth.id)
-        order = book.load_order(session, task.order.order_id, booth.id)
-        around = _look_around(session, booth.name, order, context().farm)
-        return next(show_task(one, around, farm().signer) for one in order.tasks if one.task_id == task_id)
-
-    return jsonify(farm().database.read(load))
+@call(
+    "Tasks",
+    path=TaskPath,
+    answers={200: Answer("The task.", schemas.Task)},
+    refuses=(OrderNotFound, OrderDeleted),
+)
+def get_task(booth: BoothId, path: TaskPath) -> schemas.Task:
+    """Read a task."""
+    return load_task(farm(), booth, path.task_id)
 
 
 @api.post("/orders/<order_id>/cancel")
-@needs_booth
-def cancel_order(booth: BoothId, order_id: str) -> Response:
-    """Cancel what is still open of an order."""
-    farm().interventions.cancel_order(order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
-    return jsonify(load_for(booth, order_id))
+@call("Orders", path=OrderPath, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
+def cancel_order(booth: BoothId, path: OrderPath) -> schemas.Order:
+    """Cancel an order.
+
+    What is still open of it is stopped; what has ended stays as it is.
+    """
+    farm().interventions.cancel_order(path.order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
+    return load_order(farm(), booth, path.order_id)
 
 
 @api.post("/tasks/<task_id>/cancel")
-@needs_booth
-def cancel_task(booth: BoothId, task_id: str) -> Response:
-    """Cancel a task; answers with its order."""
-    order_id = farm().interventions.cancel_task(task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
-    return jsonify(load_for(booth, order_id))
+@call("Tasks", path=TaskPath, answers={200: AN_ORDER}, refuses=(OrderNotFound, OrderDeleted))
+def cancel_task(booth: BoothId, path: TaskPath) -> schemas.Order:
+    """Cancel a task.
+
+    Answers with its order. A task that has ended stays as it is.
+    """
+    order_id = farm().interventions.cancel_task(path.task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
+    return load_order(farm(), booth, order_id)
 
 
 @api.post("/tasks/<task_id>/redo")
-@needs_booth
-def redo_task(booth: BoothId, task_id: str) -> tuple[Response, int]:
-    """Another take of the same photo and style; answers with the order."""
+@call(
+    "Tasks",
+    path=TaskPath,
+    answers={202: Answer("The order, with one more task.", schemas.Order)},
+    refuses=(
+        OrderNotFound,
+        OrderDeleted,
+        Conflict,
+        StyleUnknown,
+        StyleUnavailable,
+        BoothTooFast,
+        QueueFull,
+        IntakePaused,
+    ),
+)
+def redo_task(booth: BoothId, path: TaskPath) -> tuple[schemas.Order, int]:
+    """Make another take.
+
+    A new task of the same photo and style, when the guest wants another one; answers with the order.
+    """
     check_booth_rate(booth)
-    fresh = farm().interventions.redo(task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
+    fresh = farm().interventions.redo(path.task_id, actor=f"booth:{booth.name}", booth_id=booth.id)
     task = farm().database.read(book.find_task, fresh, booth.id)
-    return jsonify(load_for(booth, task.order.order_id)), 202
+    return load_order(farm(), booth, task.order.order_id), 202
 
 
 @api.delete("/orders/<order_id>")
-@needs_booth
-def delete_order(booth: BoothId, order_id: str) -> Response:
-    """Remove an order's photos, pictures, links and progress."""
-    receipt = farm().interventions.delete_order(order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
-    return jsonify({"deleted": True, "receipt": receipt})
+@call(
+    "Orders",
+    path=OrderPath,
+    answers={200: Answer("The receipt.", schemas.Deleted)},
+    refuses=(OrderNotFound, OrderDeleted),
+)
+def delete_order(booth: BoothId, path: OrderPath) -> schemas.Deleted:
+    """Delete an order.
+
+    Its photos, pictures, links and progress are removed. The receipt lists what may remain elsewhere, such as copies on
+    ComfyUI's machines until they are swept there. Afterwards the order answers 410.
+    """
+    receipt = farm().interventions.delete_order(path.order_id, actor=f"booth:{booth.name}", booth_id=booth.id)
+    return schemas.Deleted.model_validate({"deleted": True, "receipt": receipt})
 
 
 @api.get("/queue")
-@needs_booth
-def get_queue(booth: BoothId) -> Response:
-    """How full the farm is and how long it takes."""
-    return jsonify(read_queue(farm().database, farm().redis, farm().settings))
+@call("Farm", answers={200: Answer("The queue.", schemas.Queue)})
+def get_queue(booth: BoothId) -> schemas.Queue:
+    """Read the queue.
+
+    How full the farm is and how long it takes.
+    """
+    return schemas.Queue.model_validate(read_queue(farm().database, farm().redis, farm().settings))
 
 
 @api.get("/stats")
-@needs_booth
-def get_stats(booth: BoothId) -> Response:
-    """The nine figures, and the resources."""
-    return jsonify(read_stats(farm().database, farm().redis, farm().settings))
+@call("Farm", answers={200: Answer("The figures.", schemas.Stats)})
+def get_stats(booth: BoothId) -> schemas.Stats:
+    """Read the figures.
+
+    Nine of them, and the resources.
+    """
+    return schemas.Stats.model_validate(read_stats(farm().database, farm().redis, farm().settings))
 
 
 @api.post("/booths/me/heartbeat")
-@needs_booth
-def heartbeat(booth: BoothId) -> Response:
-    """A booth says that it lives; hears whether the farm takes orders."""
-    report = _parse_json(request.get_data(), InvalidOrder("The heartbeat is not a JSON object."))
-    known = {key: report[key] for key in ("app_version", "printer") if isinstance(report.get(key), str | int | float)}
-    now = farm().database.write(booths.note_heartbeat, booth, {key: str(value)[:200] for key, value in known.items()})
+@call(
+    "Farm",
+    body=Heartbeat,
+    answers={200: Answer("The farm's state.", schemas.Pulse)},
+    refuses=(RequestError, TOO_LARGE),
+)
+def heartbeat(booth: BoothId, body: Heartbeat) -> schemas.Pulse:
+    """Say that the booth lives.
+
+    Answers whether the farm takes orders.
+    """
+    now = farm().database.write(booths.note_heartbeat, booth, body.to_keep())
     queue = read_queue(farm().database, farm().redis, farm().settings)
     message = "" if queue["accepting"] else "The farm takes no orders at the moment."
-    return jsonify(
-        {"server_time": show_moment(now), "accepting": queue["accepting"], "message": message, "config_version": 1}
+    return schemas.Pulse(
+        server_time=show_moment(now) or "", accepting=queue["accepting"], message=message, config_version=1
     )
 
 
 @api.get("/images/<token>")
-def get_image(token: str) -> Response:
-    """A picture or thumbnail behind a signed link; needs no key."""
-    return serve_image(token)
+@call("Pictures", path=ImagePath, needs_key=False, answers=PICTURES, refuses=(NotFound, RANGE_NOT_SATISFIABLE))
+def get_image(path: ImagePath) -> Response:
+    """Fetch a picture or thumbnail.
 
-
-def parse_submission() -> Submission:
-    """The request as a submission. Raises RequestError."""
-    if request.mimetype != "multipart/form-data":
-        if not request.mimetype and not request.content_length:
-            raise InvalidOrder("The request is empty.")
-        raise UnsupportedMedia()
-    form, files = request.form, request.files
-    if not form and not files:
-        raise InvalidOrder("The request has no readable parts.")
-    if any(len(value) > MAX_FIELD_CHARACTERS for values in form.listvalues() for value in values):
-        raise RequestEntityTooLarge()
-    for name in ("order_id", "style", "options"):
-        if len(form.getlist(name)) > 1:
-            raise InvalidOrder(f"The field {name} is there more than once.")
-    order_id = form.get("order_id", "")
-    if not ORDER_ID.fullmatch(order_id):
-        raise InvalidOrder("The order id needs 1 to 64 letters, digits, - or _, and starts with a letter or digit.")
-    if "style" not in form:
-        raise InvalidOrder("The style is missing.")
-    photos = files.getlist("photo")
-    if not photos:
-        raise InvalidOrder("The photo is missing.")
-    if len(photos) > MAX_PHOTOS:
-        raise TooManyPhotos()
-    style = form["style"]
-    if not STYLE_NAME.fullmatch(style):
-        raise StyleUnknown()
-    options = _parse_json(
-        form.get("options", "").encode("utf-8", "surrogatepass"), InvalidOrder("The options are not a JSON object.")
-    )
-    return Submission(order_id, style, options, [photo.read() for photo in photos])
-
-
-def load_for(booth: BoothId, order_id: str) -> dict[str, Any]:
-    """A booth's order as the contract shows it. Raises OrderNotFound, OrderDeleted."""
-    return farm_order(farm(), booth, order_id)
-
-
-def farm_order(the_farm: Any, booth: BoothId, order_id: str) -> dict[str, Any]:
-    """`load_for` without a request: event streams outlive theirs."""
-
-    def load(session: Session) -> dict[str, Any]:
-        order = book.load_order(session, order_id, booth.id)
-        around = _look_around(session, booth.name, order, the_farm)
-        return show_order(order, around, the_farm.signer, the_farm.settings.base_url)
-
-    shown: dict[str, Any] = the_farm.database.read(load)
-    return shown
-
-
-def _look_around(session: Session, booth: str, order: Order, the_farm: Any) -> Surroundings:
-    open_ids = [task.id for task in order.tasks if task.status in ("queued", "running")]
-    places = book.places_of(session, open_ids) if open_ids else {}
-    etas: dict[int, float | None] = {}
-    slots = max(the_farm.settings.limit_of("comfyui"), 1)
-    now = time.time()
-    for task in order.tasks:
-        if task.id not in open_ids:
-            continue
-        usual = book.usual_seconds(session, task.style)
-        if usual is None:
-            etas[task.id] = None
-        elif task.started_at is not None:
-            etas[task.id] = round(max(usual - (now - task.started_at.timestamp()), 1.0), 1)
-        else:
-            etas[task.id] = round(usual * (1 + places.get(task.id, 0) / slots), 1)
-    return Surroundings(booth, places, etas, the_farm.announcer.read_progress(open_ids))
-
-
-def _parse_json(raw: bytes, error: InvalidOrder) -> dict[str, Any]:
-    if not raw:
-        return {}
-    try:
-        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_refuse_twins)
-    except (ValueError, RecursionError) as exc:
-        raise error from exc
-    if not isinstance(document, dict):
-        raise error
-    return document
-
-
-def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key twice")
-    return document
+    The signed link is the right to it.
+    """
+    return serve_image(path.token)

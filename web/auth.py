@@ -28,16 +28,6 @@ _limiter = MovingWindowRateLimiter(MemoryStorage())
 """Counted in this process: with several web processes, each allows as much."""
 
 
-def needs_booth(view: View) -> View:
-    """The view's first argument becomes the booth whose key the request carries."""
-
-    @functools.wraps(view)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        return view(authenticate_booth(), *args, **kwargs)
-
-    return cast(View, checked)
-
-
 def authenticate_booth() -> BoothId:
     """The asking booth. Raises NotAuthenticated, TooManyAttempts."""
     address = request.remote_addr or "?"

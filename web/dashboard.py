@@ -30,11 +30,16 @@ from jobs.engine.spectator import (
     Unreadable,
     list_page,
 )
+from jobs.errors import FarmBusy, NotAuthenticated
+from jobs.errors import NotFound as NothingHere
+from jobs.errors.codes import ErrorCode, explain
 from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
-from web.errors import problem
+from web.errors import ERROR, METHOD_NOT_ALLOWED, problem
 from web.ops import menu
+
+BUSY, NOT_FOUND, NOT_AUTHENTICATED = explain(FarmBusy), explain(NothingHere), explain(NotAuthenticated)
 
 NAME = "rq_dashboard"
 """The blueprint's name stands in the library's templates."""
@@ -81,10 +86,10 @@ def make_dashboard(farm: Farm) -> Blueprint:
     dashboard.context_processor(library.inject_interval)
     dashboard.before_app_request(_guard)
     dashboard.after_request(_make_inert)
-    dashboard.register_error_handler(RedisAway, lambda error: _explain(503, "busy", "Redis is away", AWAY))
-    dashboard.register_error_handler(Unreadable, lambda error: _explain(502, "error", "Unreadable", UNREADABLE))
-    dashboard.register_error_handler(NoSuchJobError, lambda error: _explain(404, "not_found", "Not Found", MISSING))
-    dashboard.register_error_handler(NotFound, lambda error: _explain(404, "not_found", "Not Found", MISSING))
+    dashboard.register_error_handler(RedisAway, lambda error: _explain(BUSY, AWAY))
+    dashboard.register_error_handler(Unreadable, lambda error: _explain(ERROR, UNREADABLE, status=502))
+    dashboard.register_error_handler(NoSuchJobError, lambda error: _explain(NOT_FOUND, MISSING))
+    dashboard.register_error_handler(NotFound, lambda error: _explain(NOT_FOUND, MISSING))
 
     @dashboard.record
     def settle(state: Any) -> None:
@@ -104,19 +109,17 @@ def _guard() -> ResponseReturnValue | None:
     if current_operator() is None:
         if request.method == "GET" and (view in PAGES or not request.endpoint):
             return redirect(url_for("ops.login", next=request.path))
-        return problem(401, "not_authenticated", "Not authenticated", "Log in as an operator first.")
+        return problem(NOT_AUTHENTICATED, "Log in as an operator first.")
     if request.method != "GET" or (request.endpoint and view not in PAGES | DATA | FILES):
         refused = problem(
-            405,
-            "method_not_allowed",
-            "Method Not Allowed",
+            METHOD_NOT_ALLOWED,
             "RQ's dashboard only shows. Retry and cancel tasks on the operators' pages: RQ knows nothing of them.",
         )
         refused.headers["Allow"] = "GET"
         return refused
     wanted = request.view_args or {}
     if not _is_sound(wanted):
-        return _explain(404, "not_found", "Not Found", MISSING)
+        return _explain(NOT_FOUND, MISSING)
     if view == "jobs_overview" and wanted["queue_name"] is None:
         return redirect(_first_queue())
     return None
@@ -152,13 +155,13 @@ def _first_queue() -> str:
     )
 
 
-def _explain(status: int, code: str, title: str, message: str) -> Response:
+def _explain(code: ErrorCode, message: str, *, status: int | None = None) -> Response:
     """A page for a page, a problem for data."""
     view = (request.endpoint or "").removeprefix(f"{NAME}.")
-    retry_after = 10 if status == 503 else None
+    retry_after = 10 if code.retryable else None
     if view not in PAGES:
-        return problem(status, code, title, message, retryable=status == 503, retry_after=retry_after)
-    page = Response(render_template("ops/refused.html", message=message, **menu()), status=status)
+        return problem(code, message, status=status, retry_after=retry_after)
+    page = Response(render_template("ops/refused.html", message=message, **menu()), status=status or code.status)
     if retry_after is not None:
         page.headers["Retry-After"] = str(retry_after)
     return page

@@ -1,48 +1,137 @@
-"""One table: domain error -> status and RFC 9457 problem body. Nothing else in the web tier makes an error answer."""
+"""One table: error -> status and RFC 9457 problem body. Nothing else in the web tier makes an error answer.
+
+The farm's own codes are explained in jobs/errors/codes.py; here stand those of HTTP itself.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from jobs.errors import FarmBusy, RequestError
+from jobs.errors import FarmBusy, NotFound, RequestError, UnsupportedMedia
+from jobs.errors.codes import ErrorCode, explain, list_codes
+from web import schemas
 
 log = logging.getLogger(__name__)
 
-HTTP_SENTENCES = {
-    400: ("bad_request", "The request is not well formed."),
-    404: ("not_found", "There is nothing here."),
-    405: ("method_not_allowed", "This cannot be done here."),
-    413: ("too_large", "The request is larger than the farm takes."),
-    415: ("unsupported_media_type", "Send the order as multipart/form-data."),
-    416: ("range_not_satisfiable", "There is no such part of the picture."),
+FOR_PROGRAMMERS = "Nothing; it is for whoever programs the booth."
+
+METHOD_NOT_ALLOWED = ErrorCode(
+    "method_not_allowed",
+    405,
+    "Method not allowed",
+    "This cannot be done here.",
+    "Do not repeat it. The header `Allow` names the methods that this address takes.",
+    FOR_PROGRAMMERS,
+)
+TOO_LARGE = ErrorCode(
+    "too_large",
+    413,
+    "Too large",
+    "The request is larger than the farm takes.",
+    "Send fewer or smaller photos at a time: at most 128 MB and 32 parts altogether, text fields of at most 64 kB.",
+    "Set the camera or the booth to JPEG.",
+)
+RANGE_NOT_SATISFIABLE = ErrorCode(
+    "range_not_satisfiable",
+    416,
+    "Range not satisfiable",
+    "There is no such part of the picture.",
+    "Fetch the whole picture, without the header `Range`.",
+    FOR_PROGRAMMERS,
+)
+HOST_NOT_ALLOWED = ErrorCode(
+    "host_not_allowed",
+    400,
+    "Unknown host",
+    "This address is not one of the farm's.",
+    "Use the address that the farm was set up with.",
+    "Add the name that booths use to ALLOWED_HOSTS, or set PUBLIC_URL, and restart the web.",
+)
+FOREIGN_ORIGIN = ErrorCode(
+    "foreign_origin",
+    403,
+    "Forbidden",
+    "This form was sent from another site.",
+    "Booths never meet this: it guards the operators' pages.",
+    "Open the operators' pages by the farm's own address and press the button there.",
+)
+CSRF = ErrorCode(
+    "csrf",
+    403,
+    "Forbidden",
+    "The form has expired; load the page again.",
+    "Booths never meet this: it guards the operators' pages.",
+    "Load the page again, log in if asked, and press the button once more.",
+)
+ERROR = ErrorCode(
+    "error",
+    400,
+    "Not carried out",
+    "The request was not carried out.",
+    "Do not repeat it as it is. The status says what HTTP thinks of the request.",
+    FOR_PROGRAMMERS,
+)
+DEFECT = ErrorCode(
+    "defect",
+    500,
+    "Internal error",
+    "Something went wrong in the farm; it is in the log.",
+    "Keep the photo and repeat the same request after half a minute, a few times: nothing is made twice.",
+    "Look for the request's id in the web's log, and report it with the lines around it.",
+    retryable=True,
+)
+
+BY_STATUS = {
+    400: explain(RequestError),
+    404: explain(NotFound),
+    405: METHOD_NOT_ALLOWED,
+    413: TOO_LARGE,
+    415: explain(UnsupportedMedia),
+    416: RANGE_NOT_SATISFIABLE,
 }
+CODES: dict[str, ErrorCode] = list_codes() | {
+    one.code: one
+    for one in (
+        METHOD_NOT_ALLOWED,
+        TOO_LARGE,
+        RANGE_NOT_SATISFIABLE,
+        HOST_NOT_ALLOWED,
+        FOREIGN_ORIGIN,
+        CSRF,
+        ERROR,
+        DEFECT,
+    )
+}
+"""Every code that an answer can carry."""
 
 
 def problem(
-    status: int, code: str, title: str, detail: str, *, retryable: bool = False, retry_after: int | None = None
+    code: ErrorCode,
+    detail: str = "",
+    *,
+    status: int | None = None,
+    retry_after: int | None = None,
+    fields: dict[str, str] | None = None,
 ) -> Response:
-    """A problem+json answer."""
-    body: dict[str, Any] = {
-        "type": f"/api/v1/errors/{code}",
-        "title": title,
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "retryable": retryable,
-        "request_id": g.get("request_id"),
-    }
-    if retry_after is not None:
-        body["retry_after_s"] = retry_after
-    response = jsonify(body)
-    response.status_code = status
-    response.content_type = "application/problem+json"
+    """A problem+json answer. `detail` is the code's meaning unless there is more to say."""
+    body = schemas.Problem(
+        type=f"/api/v1/errors/{code.code}",
+        title=code.title,
+        status=status or code.status,
+        detail=detail or code.meaning,
+        code=code.code,
+        retryable=code.retryable,
+        retry_after_s=retry_after,
+        errors=[schemas.FieldError(field=name, detail=text) for name, text in fields.items()] if fields else None,
+        request_id=g.get("request_id"),
+    )
+    response = Response(body.model_dump_json(), body.status, content_type="application/problem+json")
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
-    if status == 401:
+    if body.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -52,23 +141,23 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RequestError)
     def refuse(error: RequestError) -> Response:
-        return problem(error.status, error.code, error.title, str(error))
+        return problem(explain(type(error)), str(error), fields=error.fields)
 
     @app.errorhandler(FarmBusy)
     def put_off(error: FarmBusy) -> Response:
-        return problem(error.status, error.code, error.title, str(error), retryable=True, retry_after=error.retry_after)
+        return problem(explain(type(error)), str(error), retry_after=error.retry_after)
 
     @app.errorhandler(HTTPException)
-    def explain(error: HTTPException) -> Response:
+    def decline(error: HTTPException) -> Response:
         status = error.code or 500
         if status < 400:
             return Response(status=status, headers=error.get_headers())
-        code, sentence = HTTP_SENTENCES.get(status, ("error", "The request was not carried out."))
-        return problem(status, code, error.name, sentence)
+        response = problem(BY_STATUS.get(status, ERROR), status=status)
+        for name, value in error.get_headers():  # such as Allow, Content-Range
+            response.headers.setdefault(name, value)
+        return response
 
     @app.errorhandler(Exception)
     def apologize(error: Exception) -> Response:
         log.exception("a request failed with a defect", extra={"path": request.path, "request_id": g.get("request_id")})
-        return problem(
-            500, "defect", "Internal error", "Something went wrong in the farm; it is in the log.", retryable=True
-        )
+        return problem(DEFECT, retry_after=30)

@@ -6,39 +6,30 @@ that waiting never keeps a submission out.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import Response, current_app, stream_with_context
 
 from jobs.engine.changes import Watcher
 from jobs.errors import FarmBusy, FarmError
 from jobs.orders.models import Order
+from web import schemas
+from web.inputs import LONGEST_WAIT_SECONDS
 
-LONGEST_WAIT_SECONDS = 60.0
 COMMENT_SECONDS = 15.0
 PROGRESS_SECONDS = 0.5
 TERMINAL = frozenset({"succeeded", "partial", "failed", "canceled"})
-
-
-def longest_wait(text: str) -> float:
-    """The `wait` parameter in seconds, held to what we allow; 0 when it is not a number."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        return 0.0
-    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS) if seconds == seconds else 0.0
+PROGRESS_ONLY = {"tasks": {"__all__": {"task_id", "status", "progress", "position", "eta_s"}}}
 
 
 def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) -> None:
-    """Return when the order's version is above `after`, at the latest after `seconds`."""
+    """Return when the order's version is above `after`, at the latest after `seconds`, held to what we allow."""
     if order.version > after or not _has_seat(watcher):
         return
     watcher.follow(order.id)
     try:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
         seen = after
         while seen <= after and (left := until - time.monotonic()) > 0 and not watcher.stopping:
             seen, _ = watcher.wait(order.id, after, None, left)
@@ -46,7 +37,7 @@ def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) 
         watcher.leave(order.id)
 
 
-def stream_order(watcher: Watcher, row_id: int, load: Callable[[], dict[str, Any]], last_seen: int) -> Response:
+def stream_order(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], last_seen: int) -> Response:
     """The order now, then at every change, with progress between; ends after the terminal state."""
     if not _has_seat(watcher):
         raise FarmBusy("Too many follow orders at the moment; poll instead.", retry_after=5)
@@ -58,23 +49,23 @@ def stream_order(watcher: Watcher, row_id: int, load: Callable[[], dict[str, Any
     return response
 
 
-def _events(watcher: Watcher, row_id: int, load: Callable[[], dict[str, Any]], last_seen: int) -> Iterator[str]:
+def _events(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order], last_seen: int) -> Iterator[str]:
     watcher.follow(row_id)
     try:
         order = load()
-        version, progress = order["version"], 0
-        if version > last_seen or order["status"] in TERMINAL:
-            yield _frame("order", order, version)
+        version, progress = order.version, 0
+        if version > last_seen or order.status in TERMINAL:
+            yield _show_order(order)
         spoke_at = time.monotonic()
-        while order["status"] not in TERMINAL and not watcher.stopping:
+        while order.status not in TERMINAL and not watcher.stopping:
             seen, told = watcher.wait(row_id, version, progress, COMMENT_SECONDS - (time.monotonic() - spoke_at))
             if seen > version:
                 try:
                     order = load()
                 except FarmError:
                     return  # deleted meanwhile, or the database is away; the follower comes back and is told
-                version = order["version"]
-                yield _frame("order", order, version)
+                version = order.version
+                yield _show_order(order)
             elif told != progress:
                 pause = PROGRESS_SECONDS - (time.monotonic() - spoke_at)
                 if pause > 0:
@@ -83,11 +74,11 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], dict[str, Any]], l
                     order = load()
                 except FarmError:
                     return
-                if order["version"] > version:
-                    version = order["version"]
-                    yield _frame("order", order, version)
+                if order.version > version:
+                    version = order.version
+                    yield _show_order(order)
                 else:
-                    yield _frame("progress", {"tasks": [_progress_of(task) for task in order["tasks"]]}, None)
+                    yield _spell(schemas.Event(event="progress", data=order.model_dump_json(include=PROGRESS_ONLY)))
             else:
                 yield ": still here\n\n"
             progress, spoke_at = told, time.monotonic()
@@ -95,13 +86,13 @@ def _events(watcher: Watcher, row_id: int, load: Callable[[], dict[str, Any]], l
         watcher.leave(row_id)
 
 
-def _progress_of(task: dict[str, Any]) -> dict[str, Any]:
-    return {key: task[key] for key in ("task_id", "status", "progress", "position", "eta_s")}
+def _show_order(order: schemas.Order) -> str:
+    return _spell(schemas.Event(event="order", id=str(order.version), data=order.model_dump_json()))
 
 
-def _frame(event: str, data: dict[str, Any], number: int | None) -> str:
-    head = f"event: {event}\n" + (f"id: {number}\n" if number is not None else "")
-    return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _spell(event: schemas.Event) -> str:
+    number = f"id: {event.id}\n" if event.id is not None else ""
+    return f"event: {event.event}\n{number}data: {event.data}\n\n"
 
 
 def _has_seat(watcher: Watcher) -> bool:

@@ -10,6 +10,8 @@ from web.context import farm
 
 health = Blueprint("health", __name__)
 
+RETRY_SECONDS = 5
+
 
 @health.get("/healthz")
 def live() -> Response:
@@ -18,7 +20,7 @@ def live() -> Response:
 
 
 @health.get("/readyz")
-def ready() -> tuple[Response, int]:
+def ready() -> Response:
     """Can orders be taken?"""
     checks = {"database": "ok", "storage": "ok", "redis": "ok"}
     status = "ok"
@@ -31,4 +33,8 @@ def ready() -> tuple[Response, int]:
             check()
         except FarmBusy as exc:
             checks[name], status = exc.code, "unavailable"
-    return jsonify({"status": status, "checks": checks}), 503 if status == "unavailable" else 200
+    answer = jsonify({"status": status, "checks": checks})
+    if status == "unavailable":
+        answer.status_code = 503
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer

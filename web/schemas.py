@@ -1,124 +1,264 @@
-"""The JSON shapes of the booth API, and nothing else: rows in, contract out."""
+"""The JSON shapes of the booth API, and nothing else. Answers are built as these models, and the description of the API
+is made from them; showing.py fills them from rows.
+"""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from jobs.access.links import Signer
-from jobs.menu import Dish
-from jobs.orders.models import Image, Order, Task
-from jobs.orders.states import derive_order_status
-from jobs.orders.stats import show_moment
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-FINAL_STAGES = {"succeeded": "done", "failed": "failed", "canceled": "canceled"}
-MESSAGES = {
-    "queued": "Waiting for its turn",
-    "sending": "Sending the photo",
-    "waiting": "Next in line at the server",
-    "making": "Making the picture",
-    "fetching": "Fetching the picture",
-    "done": "Done",
-    "failed": "Failed",
-    "canceled": "Canceled",
-}
+TaskStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
+StepStatus = Literal["pending", "queued", "running", "retrying", "succeeded", "failed", "canceled"]
+OrderStatus = Literal["queued", "running", "succeeded", "partial", "failed", "canceled"]
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""RFC 3339 in UTC, as `show_moment` writes it."""
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What an order's answer needs besides its rows."""
+def _is_none(value: Any) -> bool:
+    return value is None
 
+
+class Shape(BaseModel):
+    """What all of them share."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Photo(Shape):
+    """The photo of a task."""
+
+    sha256: str = Field(description="The hash of the bytes as received.")
+    index: Count = Field(description="Its place in the order, from 0.")
+
+
+class Progress(Shape):
+    """How far a task is."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    stage: str = Field(description="queued, sending, waiting, making, fetching, done, failed or canceled.")
+    message: str = Field(description="The stage as a sentence for a screen.")
+
+
+class Reason(Shape):
+    """Why a task failed."""
+
+    code: str = Field(description="One of the kinds listed under “Why a task failed”.")
+    message: str = Field(description="A sentence for the attendant.")
+
+
+class Image(Shape):
+    """A finished picture."""
+
+    url: str = Field(description="A signed link that needs no key, works for a day and stays the same for an hour.")
+    thumbnail_url: str
+    content_type: str
+    width: Count
+    height: Count
+    bytes: Count
+    sha256: str
+
+
+class Step(Shape):
+    """One piece of a task's work on one resource."""
+
+    index: Count
+    resource: str
+    status: StepStatus
+    attempt: Count
+    failures: Count
+
+
+class Task(Shape):
+    """One photo of an order in one style: what a guest waits for."""
+
+    task_id: str
+    style: str
+    status: TaskStatus
+    photo: Photo
+    progress: Progress
+    position: Count = Field(description="Tasks ahead of it in the queue.")
+    eta_s: Seconds | None = Field(description="Seconds left, from measured times of the style; null when unknown.")
+    reason: Reason | None
+    images: list[Image]
+    steps: list[Step]
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+
+
+class Guest(Shape):
+    """How the guest finds the order again."""
+
+    code: str = Field(description="A short code to read out.")
+    url: str = Field(description="The guest's page; works before the picture is there.")
+    qr_url: str = Field(description="The same as a QR code (SVG).")
+
+
+class Links(Shape):
+    """Where to go on."""
+
+    self: str
+    events: str
+    cancel: str
+    delete: str
+
+
+class Order(Shape):
+    """What a booth submitted under an order id, and what became of it."""
+
+    order_id: str
     booth: str
-    places: dict[int, int]
-    etas: dict[int, float | None]
-    progress: dict[int, dict[str, Any]]
+    status: OrderStatus = Field(
+        description="queued: none has begun; partial: all ended, some succeeded; failed: all ended, none did."
+    )
+    version: Count = Field(description="Raised by every move of a task or step; not by progress, position or ETA.")
+    duplicate: Annotated[Literal[True] | None, WithJsonSchema({"type": "boolean", "const": True})] = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="There when a submission brought nothing new: nothing was added, nothing runs twice.",
+    )
+    created_at: Moment
+    tasks: list[Task]
+    guest: Guest
+    links: Links
 
 
-def show_order(order: Order, around: Surroundings, signer: Signer, base_url: str) -> dict[str, Any]:
-    """The order of the contract."""
-    token = signer.guest_token(order.uid, order.link_number)
-    here = f"/api/v1/orders/{order.order_id}"
-    return {
-        "order_id": order.order_id,
-        "booth": around.booth,
-        "status": derive_order_status(task.status for task in order.tasks),
-        "version": order.version,
-        "created_at": show_moment(order.created_at),
-        "tasks": [show_task(task, around, signer) for task in order.tasks],
-        "guest": {"code": order.code, "url": f"{base_url}/g/{token}", "qr_url": f"{base_url}/g/{token}/qr.svg"},
-        "links": {"self": here, "events": f"{here}/events", "cancel": f"{here}/cancel", "delete": here},
-    }
+class Event(Shape):
+    """One event of an order's stream."""
+
+    event: Literal["order", "progress"]
+    id: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
+        default=None, exclude_if=_is_none, description="The order's version; only with `order`."
+    )
+    data: str = Field(
+        description="JSON. With `order` the whole order; with `progress` an object with `tasks`, each with `task_id`, "
+        "`status`, `progress`, `position` and `eta_s`."
+    )
 
 
-def show_task(task: Task, around: Surroundings, signer: Signer) -> dict[str, Any]:
-    """The task of the contract."""
-    images = [image for image in task.images if image.final] if task.status == "succeeded" else []
-    return {
-        "task_id": task.task_id,
-        "style": task.style,
-        "status": task.status,
-        "photo": {"sha256": task.photo_sha256, "index": task.photo.position},
-        "progress": _show_progress(task, around.progress.get(task.id)),
-        "position": around.places.get(task.id, 0),
-        "eta_s": around.etas.get(task.id),
-        "reason": {"code": task.kind, "message": task.reason} if task.kind else None,
-        "images": [show_image(image, signer) for image in images],
-        "steps": [
-            {
-                "index": step.position,
-                "resource": step.resource,
-                "status": step.status,
-                "attempt": step.attempt,
-                "failures": step.failures,
-            }
-            for step in task.steps
-        ],
-        "created_at": show_moment(task.created_at),
-        "started_at": show_moment(task.started_at),
-        "finished_at": show_moment(task.finished_at),
-    }
+class Style(Shape):
+    """A style that a guest may pick."""
+
+    name: str
+    title: dict[str, str] = Field(description="By language: en, zh.")
+    description: dict[str, str]
+    preview_url: str | None
+    resources: list[str]
+    options: dict[str, Any] = Field(description="JSON Schema of what the guest may choose.")
+    available: bool
+    unavailable_reason: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
+        default=None, exclude_if=_is_none, description="There when it cannot be ordered now."
+    )
 
 
-def show_image(image: Image, signer: Signer) -> dict[str, Any]:
-    """A picture with its signed links, which stay the same within an hour."""
-    now = time.time()
-    return {
-        "url": f"/api/v1/images/{signer.image_token(image.uid, 'full', now)}",
-        "thumbnail_url": f"/api/v1/images/{signer.image_token(image.uid, 'thumbnail', now)}",
-        "content_type": image.content_type,
-        "width": image.width,
-        "height": image.height,
-        "bytes": image.bytes,
-        "sha256": image.sha256,
-    }
+class Styles(Shape):
+    """All styles."""
+
+    styles: list[Style]
 
 
-def show_style(dish: Dish) -> dict[str, Any]:
-    """A style of the list; an unavailable one says why."""
-    style = dish.style
-    shown: dict[str, Any] = {
-        "name": style.name,
-        "title": style.title,
-        "description": style.description,
-        "preview_url": f"/api/v1/styles/{style.name}/preview" if style.preview else None,
-        "resources": list(style.resources),
-        "options": style.options,
-        "available": dish.problem is None,
-    }
-    if dish.problem is not None:
-        shown["unavailable_reason"] = dish.problem
-    return shown
+class Resource(Shape):
+    """What limits the work: `comfyui`, `api`."""
+
+    workers: Count
+    busy: Count
+    queued: Count
+    limit: Count
+    paused_until: str | None = Field(description="A moment, or “further notice”; null when it is not paused.")
 
 
-def _show_progress(task: Task, reported: dict[str, Any] | None) -> dict[str, Any]:
-    if task.status in FINAL_STAGES:
-        stage, value = FINAL_STAGES[task.status], 1.0 if task.status == "succeeded" else 0.0
-    elif task.status == "queued" or reported is None:
-        stage, value = "queued" if task.status == "queued" else "waiting", 0.0
-    else:
-        done = sum(step.status == "succeeded" for step in task.steps)
-        stage = str(reported["stage"])
-        # A chain's steps share the bar; the last word on "done" is the task's status.
-        value = min((done + float(reported["value"])) / max(len(task.steps), 1), 0.99)
-    return {"value": round(value, 3), "stage": stage, "message": MESSAGES.get(stage, stage)}
+class Waits(Shape):
+    """Seconds from acceptance to the picture, of the tasks that finished last; null before the first."""
+
+    p50: Seconds | None
+    p90: Seconds | None
+
+
+class Queue(Shape):
+    """How full the farm is and how long it takes."""
+
+    queued: Count
+    running: Count
+    limit: Count
+    wait_s: Waits
+    accepting: bool
+    resources: dict[str, Resource]
+
+
+class Stats(Shape):
+    """The figures since the farm was set up; restarts and retention do not touch the totals."""
+
+    total_submitted: Count = Field(description="Tasks ever accepted.")
+    total_processed: Count = Field(description="Tasks that have ended, failed and canceled ones included.")
+    total_failed: Count
+    current_queue_size: Count
+    last_processed_time: Moment | None
+    queue_size: Count
+    queue_maxsize: Count
+    is_running: bool = Field(description="At least one worker lives.")
+    worker_count: Count
+    resources: dict[str, Resource]
+
+
+class Remain(BaseModel):
+    """A place where copies may lie that the farm cannot remove by itself: a ComfyUI server, or a provider."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    place: str
+    what: str
+
+
+class Receipt(Shape):
+    """What was deleted."""
+
+    order_id: str
+    deleted_at: Moment
+    tasks: Count
+    files: Count
+    may_remain: list[Remain]
+
+
+class Deleted(Shape):
+    """The answer to a deletion."""
+
+    deleted: Literal[True]
+    receipt: Receipt
+
+
+class Pulse(Shape):
+    """The answer to a heartbeat."""
+
+    server_time: Moment
+    accepting: bool
+    message: str = Field(description="For the booth's screen; empty when all is well.")
+    config_version: Count
+
+
+class FieldError(Shape):
+    """One field that is wrong."""
+
+    field: str
+    detail: str
+
+
+class Problem(Shape):
+    """A refusal, as RFC 9457 has it."""
+
+    type: str = Field(description="The address of the page that explains the code.")
+    title: str
+    status: int
+    detail: str = Field(description="One plain sentence for staff.")
+    code: str = Field(description="What programs decide by.")
+    retryable: bool = Field(description="The same request may succeed later.")
+    retry_after_s: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 0})] = Field(
+        default=None, exclude_if=_is_none, description="As the header Retry-After."
+    )
+    errors: Annotated[
+        list[FieldError] | None,
+        WithJsonSchema({"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}}),
+    ] = Field(default=None, exclude_if=_is_none, description="The fields that are wrong.")
+    request_id: str | None = Field(description="As the header X-Request-Id; staff find the request by it in the logs.")

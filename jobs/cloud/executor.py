@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from jobs.cloud.provider import ImageRequest
 from jobs.cloud.providers import PROVIDERS
-from jobs.errors import BadInput, OutcomeUnknown
+from jobs.errors.steps import BadInput, OutcomeUnknown
 from jobs.media.images import prepare_picture, shrink
 from jobs.orders.work import Control, Made, Work
 from jobs.settings import Settings

@@ -17,7 +17,7 @@ from jobs.comfyui import servers
 from jobs.comfyui.client import ComfyuiClient, QueueView
 from jobs.comfyui.models import Server
 from jobs.database import Database, now_of
-from jobs.errors import StepError
+from jobs.errors.steps import StepError
 from jobs.orders import calls
 from jobs.orders.models import Call
 from jobs.settings import Settings

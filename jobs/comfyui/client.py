@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from jobs.errors import Away, BadAnswer, Busy, OutcomeUnknown, Transient, WorkflowRejected
+from jobs.errors.steps import Away, BadAnswer, Busy, OutcomeUnknown, Transient, WorkflowRejected
 from jobs.styles.graph import Catalog, Graph
 from jobs.wire import CutShort, TooLarge, TooSlow, never_connected, read_body, read_retry_after
 

@@ -11,7 +11,7 @@ import time
 from jobs.comfyui.client import ComfyuiClient, Ending, ImageRef
 from jobs.comfyui.progress import ProgressListener
 from jobs.comfyui.workflow import fill_graph
-from jobs.errors import (
+from jobs.errors.steps import (
     Away,
     BadAnswer,
     Busy,

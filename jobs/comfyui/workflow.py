@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from jobs.errors import BadInput
+from jobs.errors.steps import BadInput
 from jobs.styles.graph import Catalog, Graph, missing_from
 
 

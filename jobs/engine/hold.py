@@ -18,7 +18,8 @@ from jobs.comfyui import servers
 from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim
-from jobs.errors import ClaimLost, DatabaseAway, LocalTrouble
+from jobs.errors import ClaimLost, DatabaseAway
+from jobs.errors.steps import LocalTrouble
 from jobs.orders import calls, moves
 from jobs.orders.models import Call, Step
 

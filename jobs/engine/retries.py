@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from jobs.errors import DatabaseAway, FarmError, StepError
+from jobs.errors import DatabaseAway, FarmError
+from jobs.errors.steps import StepError
 
 LADDER_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 BUSY_SECONDS = 10.0

@@ -22,7 +22,8 @@ from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.hold import Hold
 from jobs.engine.retries import LOCAL_SECONDS, REASONS, Decision, decide, is_expected
-from jobs.errors import AccountRefused, Busy, ClaimLost, DatabaseAway, LocalTrouble, WorkflowRejected
+from jobs.errors import ClaimLost, DatabaseAway
+from jobs.errors.steps import AccountRefused, Busy, LocalTrouble, WorkflowRejected
 from jobs.media.storage import DiskStorage
 from jobs.orders import moves, pauses
 from jobs.orders.models import Image, Step

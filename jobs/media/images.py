@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps
 
-from jobs.errors import BadAnswer, PhotoRejected, PhotoTooLarge
+from jobs.errors import PhotoRejected, PhotoTooLarge
+from jobs.errors.steps import BadAnswer
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PHOTO_BYTES = 25 * 1000 * 1000

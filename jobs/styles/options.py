@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import unicodedata
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from jobs.errors import OptionsRejected
 
 MAX_TEXT = 2000
+LARGEST = 2**63
 JSON_TYPES = {"number": "number", "integer": "integer", "string": "string", "boolean": "boolean"}
 
 
@@ -28,8 +28,8 @@ class OptionSpec(BaseModel):
     type: Literal["number", "integer", "string", "boolean", "choice"]
     default: Any
     title: dict[str, str] | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(None, allow_inf_nan=False)
+    maximum: float | None = Field(None, allow_inf_nan=False)
     max_length: int | None = Field(None, ge=1, le=MAX_TEXT)
     choices: tuple[str, ...] = ()
 
@@ -37,7 +37,7 @@ class OptionSpec(BaseModel):
     def _check(self) -> OptionSpec:
         if (self.type == "choice") != bool(self.choices):
             raise ValueError("`choices` belong to type choice, and it needs them")
-        if not Draft202012Validator(self.schema_of()).is_valid(self.default):
+        if not _is_usable(self.default) or not Draft202012Validator(self.schema_of()).is_valid(self.default):
             raise ValueError("the default does not fit")
         return self
 
@@ -68,12 +68,19 @@ def schema_of(options: dict[str, OptionSpec]) -> dict[str, Any]:
 
 def check_options(schema: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The chosen values of declared options, cleaned. Raises OptionsRejected, naming the option and not its value."""
-    known = {name: _clean(value) for name, value in given.items() if name in schema["properties"]}
+    known = {
+        name: clean_text(value) if isinstance(value, str) and "enum" not in schema["properties"][name] else value
+        for name, value in given.items()
+        if name in schema["properties"]
+    }
     for name, value in known.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise OptionsRejected(f"The option {name} is not a number.")
-        if not Draft202012Validator(schema["properties"][name]).is_valid(value):
-            raise OptionsRejected(f"The option {name} is outside what the style allows.")
+        wrong = ""
+        if not _is_usable(value):
+            wrong = "is not a number that can be used"
+        elif not Draft202012Validator(schema["properties"][name]).is_valid(value):
+            wrong = "is outside what the style allows"
+        if wrong:
+            raise OptionsRejected(f"The option {name} {wrong}.", fields={f"options.{name}": wrong})
     return known
 
 
@@ -88,11 +95,12 @@ def with_defaults(schema: dict[str, Any], given: dict[str, Any]) -> dict[str, An
     return {name: given.get(name, option["default"]) for name, option in schema["properties"].items()}
 
 
-def _clean(value: Any) -> Any:
+def _is_usable(value: Any) -> bool:
+    """Numbers are held to what every JSON reader, database and server takes."""
+    return not isinstance(value, int | float) or abs(value) < LARGEST
+
+
+def clean_text(text: str) -> str:
     """Text without controls, bidirectional overrides, lone surrogates and private characters."""
-    if not isinstance(value, str):
-        return value
-    kept = (
-        char for char in value if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-    )
+    kept = (char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
     return unicodedata.normalize("NFC", "".join(kept)).strip()

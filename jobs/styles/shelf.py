@@ -7,7 +7,9 @@ and hurts no other.
 from __future__ import annotations
 
 import json
+import logging
 import re
+import stat
 import threading
 import time
 import tomllib
@@ -19,6 +21,8 @@ from pydantic import ValidationError
 
 from jobs.styles.options import schema_of
 from jobs.styles.spec import StyleSpec, build_recipe, recipe_id
+
+log = logging.getLogger(__name__)
 
 BUILTIN = Path(__file__).resolve().parent / "builtin"
 STYLE_NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -71,10 +75,13 @@ class StyleShelf:
         found: dict[str, Style] = {}
         loaded: dict[Path, tuple[Signature, Style]] = {}
         for folder in self._folders:
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if not (path / "style.toml").is_file():
-                    continue
-                signature = _sign(path)
+            for path in _list(folder):
+                try:
+                    if not (path / "style.toml").is_file():
+                        continue
+                    signature = _sign(path)
+                except OSError:
+                    signature = ()  # gone meanwhile, or not ours to read: loading it says which
                 before = self._loaded.get(path)
                 style = before[1] if before and before[0] == signature else load_style(path)
                 loaded[path] = (signature, style)
@@ -92,8 +99,10 @@ def load_style(path: Path) -> Style:
             raise ValueError("a folder's name may hold only a-z, 0-9 and -")
         spec = StyleSpec.model_validate(tomllib.loads(_read(path / "style.toml")))
         recipe = build_recipe(name, spec, lambda file: json.loads(_read(path / file)))
+        identity = recipe_id(recipe)
     except (OSError, ValueError, RecursionError) as exc:
-        return Style(name, {"en": name, "zh": name}, {}, schema_of({}), (), None, "", None, _explain(exc))
+        name = _readable(name)
+        return Style(name, {"en": name, "zh": name}, {}, schema_of({}), (), None, "", None, _readable(_explain(exc)))
     return Style(
         name=name,
         title=spec.title,
@@ -101,7 +110,7 @@ def load_style(path: Path) -> Style:
         options=recipe["options"],
         resources=tuple(dict.fromkeys(step.resource for step in spec.steps)),
         recipe=recipe,
-        recipe_id=recipe_id(recipe),
+        recipe_id=identity,
         preview=preview if preview.is_file() else None,
         problem=None,
     )
@@ -113,6 +122,8 @@ def _explain(exc: Exception) -> str:
         return f"style.toml: {'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
     if isinstance(exc, FileNotFoundError):
         return f"the file {Path(exc.filename).name} is missing"
+    if isinstance(exc, OSError):
+        return f"the file {Path(str(exc.filename)).name} cannot be read"
     if isinstance(exc, json.JSONDecodeError):
         return f"a workflow is not JSON: {exc}"
     if isinstance(exc, tomllib.TOMLDecodeError):
@@ -120,8 +131,25 @@ def _explain(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
 
 
+def _readable(text: str) -> str:
+    """The same as text that can be sent: a file's name or a workflow may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _list(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as exc:
+        if not isinstance(exc, FileNotFoundError):
+            log.warning("a folder of styles cannot be read", extra={"error": type(exc).__name__})
+        return []
+
+
 def _read(path: Path) -> str:
-    if path.stat().st_size > MAX_FILE_BYTES:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path.name} is no plain file")
+    if status.st_size > MAX_FILE_BYTES:
         raise ValueError(f"{path.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     return path.read_text(encoding="utf-8")
 

@@ -74,7 +74,13 @@ def build_recipe(name: str, spec: StyleSpec, read_workflow: Callable[[str], Any]
 
 
 def recipe_id(recipe: dict[str, Any]) -> str:
-    """The digest by which a recipe is known."""
+    """The digest by which a recipe is known. Raises ValueError for what JSON in UTF-8 has no words for."""
+    try:
+        json.dumps(recipe, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise ValueError("a text holds half a character") from exc
+    except ValueError as exc:
+        raise ValueError("a number is not finite") from exc
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.comfyui.client import ComfyuiClient
-from jobs.errors import WorkflowRejected
+from jobs.errors.steps import WorkflowRejected
 from jobs.styles.graph import Graph, missing_from
 from tests.contract.fakes import (
     PHOTO,

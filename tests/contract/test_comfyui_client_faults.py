@@ -13,7 +13,7 @@ import pytest
 
 import jobs.comfyui.client
 from jobs.comfyui.client import ComfyuiClient, ImageRef
-from jobs.errors import Away, BadAnswer, Busy, OutcomeUnknown, StepError, Transient, WorkflowRejected
+from jobs.errors.steps import Away, BadAnswer, Busy, OutcomeUnknown, StepError, Transient, WorkflowRejected
 from scripts.simulators.comfyui import StandIn
 from tests.contract.fakes import PHOTO, blank_graph, ending_of, submit
 

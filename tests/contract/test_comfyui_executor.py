@@ -14,7 +14,8 @@ from PIL import Image
 from jobs.comfyui.client import ComfyuiClient
 from jobs.comfyui.executor import ComfyuiExecutor
 from jobs.comfyui.workflow import fill_graph
-from jobs.errors import BadAnswer, Busy, ClaimLost, ExecutionFailed, StepError, Transient, WorkflowRejected
+from jobs.errors import ClaimLost
+from jobs.errors.steps import BadAnswer, Busy, ExecutionFailed, StepError, Transient, WorkflowRejected
 from jobs.orders.work import Made
 from jobs.settings import Settings
 from scripts.simulators.comfyui import StandIn

@@ -12,7 +12,8 @@ import jobs.comfyui.client
 import jobs.comfyui.executor
 from jobs.comfyui.client import ComfyuiClient
 from jobs.comfyui.executor import ComfyuiExecutor
-from jobs.errors import Away, ClaimLost, ExecutionFailed, StepError
+from jobs.errors import ClaimLost
+from jobs.errors.steps import Away, ExecutionFailed, StepError
 from jobs.orders.work import Made
 from jobs.settings import Settings
 from scripts.simulators.comfyui import StandIn

@@ -16,7 +16,7 @@ import pytest
 import jobs.cloud.providers.openai_images
 from jobs.cloud.provider import Bought, ImageRequest
 from jobs.cloud.providers.openai_images import OpenaiImages
-from jobs.errors import (
+from jobs.errors.steps import (
     AccountRefused,
     Away,
     BadAnswer,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.comfyui.workflow import bound_inputs, fill_graph, what_is_missing
-from jobs.errors import BadInput
+from jobs.errors.steps import BadInput
 from jobs.styles.graph import GraphError, check_graph, missing_from, split_target
 from jobs.styles.spec import fill_prompt
 

@@ -11,7 +11,8 @@ import pytest
 from jobs.engine import hold as hold_module
 from jobs.engine.claims import Claim
 from jobs.engine.hold import Hold
-from jobs.errors import ClaimLost, DatabaseAway, LocalTrouble
+from jobs.errors import ClaimLost, DatabaseAway
+from jobs.errors.steps import LocalTrouble
 from jobs.orders.calls import OpenCall
 from jobs.orders.moves import Held
 

@@ -10,7 +10,8 @@ import zlib
 import pytest
 from PIL import Image, ImageCms
 
-from jobs.errors import BadAnswer, PhotoRejected, PhotoTooLarge
+from jobs.errors import PhotoRejected, PhotoTooLarge
+from jobs.errors.steps import BadAnswer
 from jobs.media.images import MAX_PHOTO_BYTES, STORED_SIDE, Encoded, prepare_photo, prepare_picture, shrink
 
 RED, WHITE = (220, 30, 40), (255, 255, 255)

@@ -8,29 +8,30 @@ import pytest
 
 from jobs import errors
 from jobs.engine.retries import CLASSES, REASONS, decide
+from jobs.errors import steps
 
 LADDER = (1, 2, 4, 8, 15, 30, 30)
 ENDLESS = 1000
 
 
-def all_step_errors(parent: type[errors.StepError] = errors.StepError) -> list[type[errors.StepError]]:
+def all_step_errors(parent: type[steps.StepError] = steps.StepError) -> list[type[steps.StepError]]:
     return [kind for child in parent.__subclasses__() for kind in (child, *all_step_errors(child))]
 
 
 @pytest.mark.parametrize(
     ("error", "counts", "attempts", "ends_as"),
     [
-        (errors.Away(), False, None, ""),
-        (errors.Transient(), True, 8, "unavailable"),
-        (errors.Busy(), False, None, ""),
-        (errors.OutcomeUnknown(), False, 1, "outcome_unknown"),
-        (errors.ExecutionFailed(), True, 3, "execution_failed"),
-        (errors.BadAnswer(), True, 3, "bad_answer"),
-        (errors.ContentRefused(), True, 1, "content_refused"),
-        (errors.BadInput(), True, 1, "bad_input"),
-        (errors.WorkflowRejected(), False, None, ""),
-        (errors.AccountRefused(), False, None, ""),
-        (errors.LocalTrouble(), False, None, ""),
+        (steps.Away(), False, None, ""),
+        (steps.Transient(), True, 8, "unavailable"),
+        (steps.Busy(), False, None, ""),
+        (steps.OutcomeUnknown(), False, 1, "outcome_unknown"),
+        (steps.ExecutionFailed(), True, 3, "execution_failed"),
+        (steps.BadAnswer(), True, 3, "bad_answer"),
+        (steps.ContentRefused(), True, 1, "content_refused"),
+        (steps.BadInput(), True, 1, "bad_input"),
+        (steps.WorkflowRejected(), False, None, ""),
+        (steps.AccountRefused(), False, None, ""),
+        (steps.LocalTrouble(), False, None, ""),
         (RuntimeError("anything"), True, 2, "bug"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
@@ -53,17 +54,17 @@ def test_each_class_counts_and_ends_as_the_invariants_say(
 @pytest.mark.parametrize(
     ("error", "failures", "shortest", "longest"),
     [
-        (errors.Away(), 0, 0, 0),
-        (errors.WorkflowRejected(), 0, 0, 0),
-        (errors.Busy(), 0, 10, 12),
-        (errors.Busy(retry_after=1), 0, 1, 1.2),
-        (errors.Busy(retry_after=120), 0, 120, 144),
-        (errors.AccountRefused(), 0, 60, 60),
-        (errors.LocalTrouble(), 0, 2, 30),
+        (steps.Away(), 0, 0, 0),
+        (steps.WorkflowRejected(), 0, 0, 0),
+        (steps.Busy(), 0, 10, 12),
+        (steps.Busy(retry_after=1), 0, 1, 1.2),
+        (steps.Busy(retry_after=120), 0, 120, 144),
+        (steps.AccountRefused(), 0, 60, 60),
+        (steps.LocalTrouble(), 0, 2, 30),
         (ValueError(), 0, 5, 5),
-        *((errors.Transient(), failures, 0, longest) for failures, longest in enumerate(LADDER)),
-        *((errors.ExecutionFailed(), failures, 0, longest) for failures, longest in enumerate(LADDER[:2])),
-        *((errors.BadAnswer(), failures, 0, longest) for failures, longest in enumerate(LADDER[:2])),
+        *((steps.Transient(), failures, 0, longest) for failures, longest in enumerate(LADDER)),
+        *((steps.ExecutionFailed(), failures, 0, longest) for failures, longest in enumerate(LADDER[:2])),
+        *((steps.BadAnswer(), failures, 0, longest) for failures, longest in enumerate(LADDER[:2])),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -83,7 +84,7 @@ def test_every_step_error_has_a_row_and_every_end_a_sentence() -> None:
 
 
 def test_a_retry_keeps_the_class_as_its_kind() -> None:
-    assert decide(errors.Transient(), 0).kind == "transient"
+    assert decide(steps.Transient(), 0).kind == "transient"
     assert decide(KeyError(), 0).kind == "bug"
 
 

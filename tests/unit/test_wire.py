@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from jobs.comfyui.client import Ending, ImageRef, _read_ending, read_catalog
-from jobs.errors import BadAnswer
+from jobs.errors.steps import BadAnswer
 from jobs.wire import never_connected, read_retry_after
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

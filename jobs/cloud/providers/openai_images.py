@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from jobs.cloud.provider import Bought, ImageRequest
-from jobs.errors import (
+from jobs.errors.steps import (
     AccountRefused,
     Away,
     BadAnswer,

@@ -1,0 +1,58 @@
+"""A booth's orders and tasks, loaded and shown with what surrounds them: places in the queue, times left, progress.
+
+Takes the farm as an argument, not from a request: event streams outlive theirs.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy.orm import Session
+
+from jobs.access.booths import BoothId
+from jobs.farm import Farm
+from jobs.orders import book
+from jobs.orders.models import Order
+from web import schemas
+from web.showing import Surroundings, show_order, show_task
+
+
+def load_order(farm: Farm, booth: BoothId, order_id: str) -> schemas.Order:
+    """A booth's order as the contract shows it. Raises OrderNotFound, OrderDeleted."""
+
+    def load(session: Session) -> schemas.Order:
+        order = book.load_order(session, order_id, booth.id)
+        return show_order(order, _look_around(session, booth.name, order, farm), farm.signer, farm.settings.base_url)
+
+    return farm.database.read(load)
+
+
+def load_task(farm: Farm, booth: BoothId, task_id: str) -> schemas.Task:
+    """A booth's task. Raises OrderNotFound, OrderDeleted."""
+
+    def load(session: Session) -> schemas.Task:
+        task = book.find_task(session, task_id, booth.id)
+        order = book.load_order(session, task.order.order_id, booth.id)
+        around = _look_around(session, booth.name, order, farm)
+        return next(show_task(one, around, farm.signer) for one in order.tasks if one.task_id == task_id)
+
+    return farm.database.read(load)
+
+
+def _look_around(session: Session, booth: str, order: Order, farm: Farm) -> Surroundings:
+    open_ids = [task.id for task in order.tasks if task.status in ("queued", "running")]
+    places = book.places_of(session, open_ids) if open_ids else {}
+    etas: dict[int, float | None] = {}
+    slots = max(farm.settings.limit_of("comfyui"), 1)
+    now = time.time()
+    for task in order.tasks:
+        if task.id not in open_ids:
+            continue
+        usual = book.usual_seconds(session, task.style)
+        if usual is None:
+            etas[task.id] = None
+        elif task.started_at is not None:
+            etas[task.id] = round(max(usual - (now - task.started_at.timestamp()), 1.0), 1)
+        else:
+            etas[task.id] = round(usual * (1 + places.get(task.id, 0) / slots), 1)
+    return Surroundings(booth, places, etas, farm.announcer.read_progress(open_ids))
