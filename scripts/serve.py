@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging.config
 import signal
 import sys
 import time
 from types import FrameType
 
-import waitress
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.access.operators import ensure_admin
@@ -17,14 +17,14 @@ from jobs.database.migrate import migrate
 from jobs.errors import FarmBusy, SettingsError
 from jobs.farm import Farm
 from jobs.settings import Settings
+from scripts.http_server import Bounds, create_server
 from web import MAX_BODY_BYTES, create_app
 from worker_configs.log_config import make_log_config
 
-MAX_HEADER_BYTES = 16_384
-IDLE_SECONDS = 30
-CONNECTIONS = 1_000
-BACKLOG = 1_024
 RETRY_SECONDS = 1.0
+M_ARENA_MAX = -8
+MEMORY_POOLS = 2
+"""As many as photos are decoded at once."""
 
 log = logging.getLogger("scripts.serve")
 
@@ -37,21 +37,17 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     logging.config.dictConfig(make_log_config())
+    _share_memory_pools()
     farm = Farm(settings, serves_web=True)
     _prepare(farm)
     app = create_app(farm)
-    server = waitress.create_server(
+    server = create_server(
         app,
         host=settings.host,
         port=settings.port,
         threads=settings.web_threads,
-        connection_limit=CONNECTIONS,
-        backlog=BACKLOG,
-        channel_timeout=IDLE_SECONDS,
-        max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=MAX_BODY_BYTES,
-        asyncore_use_poll=True,
-        ident=None,
+        max_body_bytes=MAX_BODY_BYTES,
+        bounds=Bounds(settings.idle_s, settings.transfer_s),
     )
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -64,6 +60,13 @@ def main() -> int:
     server.run()
     farm.close()
     return 0
+
+
+def _share_memory_pools() -> None:
+    """Keep glibc from giving threads memory pools of their own: each would keep what a photo once needed there."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none, nor such pools
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, MEMORY_POOLS)
 
 
 def _prepare(farm: Farm) -> None:

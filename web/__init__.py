@@ -17,6 +17,7 @@ from jobs.orders.book import read_versions
 from web import errors
 from web.api import api
 from web.auth import SESSION_SECONDS
+from web.body_memory import bound_bodies
 from web.context import WebContext
 from web.dashboard import make_dashboard
 from web.guest import guest
@@ -71,6 +72,7 @@ def create_app(farm: Farm) -> Flask:
     dashboard = make_dashboard(farm)
     csrf.exempt(dashboard)  # nothing but GET passes its guard, and every other method shall hear 405
     app.register_blueprint(dashboard)
+    bound_bodies(app)
     return app
 
 
@@ -83,12 +85,17 @@ def _guard(app: Flask, farm: Farm) -> None:
     @app.before_request
     def check_host() -> Response | None:
         g.request_id = uuid.uuid4().hex[:16]
-        name = urlsplit(f"//{request.host}").hostname or ""
+        name = _name_of(request.host)
         if name not in known and not _is_loopback(name):
             return errors.problem(400, "host_not_allowed", "Unknown host", "This address is not one of the farm's.")
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
             if _is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.host):
                 return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # Unpacking is where small bodies become huge; photos gain nothing from it.
+            return errors.problem(
+                415, "unsupported_media_type", "Unsupported media type", "Send the body as it is, not compressed."
+            )
         return None
 
     @app.after_request
@@ -108,6 +115,13 @@ def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:
     if origin in (None, "null"):
         return fetch_site not in (None, "same-origin")
     return urlsplit(origin).netloc != host
+
+
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # a bracket without its counterpart
+        return ""
 
 
 def _is_loopback(name: str) -> bool:
