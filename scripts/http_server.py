@@ -145,19 +145,19 @@ class BoundedChannel(HTTPChannel):
         now = time.monotonic()
         is_idle = now - self.moved_at > bounds.idle_s
         if self.lingering_until is not None:
-            if now > self.lingering_until:
-                self.will_close = True
+            is_over = now > self.lingering_until
         elif self.total_outbufs_len:  # it does not read, be it an event stream that still runs or a finished picture
-            is_slow = self.answered_at is not None and now - self.answered_at > bounds.transfer_s
-            if is_idle or is_slow:
-                self.will_close = True
+            is_over = is_idle or (self.answered_at is not None and now - self.answered_at > bounds.transfer_s)
         elif self.requests:
             return  # being answered, which may take as long as a long poll does
-        elif self.request is None:
-            if is_idle:
-                self.will_close = True
-        elif is_idle or now - self.request.began_at > bounds.transfer_s:
-            self._time_out()
+        elif self.request is not None:
+            if is_idle or now - self.request.began_at > bounds.transfer_s:
+                self._time_out()
+            return
+        else:
+            is_over = is_idle
+        if is_over:
+            self.handle_close()  # waitress' `will_close` waits until the socket is writable, which it may never be
 
     def received(self, data: bytes) -> bool:
         """Take in bytes; drop them when their request is refused already."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging.config
 import signal
 import sys
@@ -14,17 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.access.operators import ensure_admin
 from jobs.access.secret_files import admin_password
 from jobs.database.migrate import migrate
+from jobs.engine.memory import share_heaps
 from jobs.errors import FarmBusy, SettingsError
 from jobs.farm import Farm
+from jobs.media.images import DECODES_AT_ONCE
 from jobs.settings import Settings
 from scripts.http_server import Bounds, create_server
 from web import MAX_BODY_BYTES, create_app
 from worker_configs.log_config import make_log_config
 
 RETRY_SECONDS = 1.0
-M_ARENA_MAX = -8
-MEMORY_POOLS = 2
-"""As many as photos are decoded at once."""
 
 log = logging.getLogger("scripts.serve")
 
@@ -37,7 +35,7 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     logging.config.dictConfig(make_log_config())
-    _share_memory_pools()
+    share_heaps(DECODES_AT_ONCE)
     farm = Farm(settings, serves_web=True)
     _prepare(farm)
     app = create_app(farm)
@@ -60,13 +58,6 @@ def main() -> int:
     server.run()
     farm.close()
     return 0
-
-
-def _share_memory_pools() -> None:
-    """Keep glibc from giving threads memory pools of their own: each would keep what a photo once needed there."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none, nor such pools
-    if mallopt is not None:
-        mallopt(M_ARENA_MAX, MEMORY_POOLS)
 
 
 def _prepare(farm: Farm) -> None:
