@@ -1,4 +1,4 @@
-"""A web process of a test's own, without workers, and clients that behave badly: bytes on sockets, sent as a test likes."""
+"""A web process without workers, and clients that behave badly: bytes on sockets, sent as a test likes."""
 
 from __future__ import annotations
 
