@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jobs.access.secret_files import secret_key
 from jobs.engine.changes import Watcher
+from jobs.errors import UnsupportedMedia
 from jobs.farm import Farm
 from jobs.orders.book import read_versions
 from web import errors
@@ -93,9 +94,7 @@ def _guard(app: Flask, farm: Farm) -> None:
                 return errors.problem(403, "foreign_origin", "Forbidden", "This form was sent from another site.")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             # Unpacking is where small bodies become huge; photos gain nothing from it.
-            return errors.problem(
-                415, "unsupported_media_type", "Unsupported media type", "Send the body as it is, not compressed."
-            )
+            raise UnsupportedMedia("Send the body as it is, not compressed.")
         return None
 
     @app.after_request

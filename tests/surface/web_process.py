@@ -173,10 +173,9 @@ def closes_within(connection: socket.socket, seconds: float, *, drip: bytes = b"
                 connection.sendall(drip)
             except ConnectionError:
                 return now - began
-        if select.select([connection], [], [], 0.05)[0]:
-            try:
-                if not connection.recv(65_536):
-                    return time.monotonic() - began
-            except ConnectionError:
+        try:
+            if select.select([connection], [], [], 0.05)[0] and not connection.recv(65_536):
                 return time.monotonic() - began
+        except ConnectionError:
+            return time.monotonic() - began
     raise AssertionError(f"still open after {seconds} s")
