@@ -113,7 +113,7 @@ def _is_foreign(origin: str | None, fetch_site: str | None, host: str) -> bool:
     """Was a change sent from another site? Our own pages send Origin `null`, for they have `no-referrer`."""
     if origin in (None, "null"):
         return fetch_site not in (None, "same-origin")
-    return urlsplit(origin).netloc != host
+    return origin.partition("://")[2] != host
 
 
 def _name_of(host: str) -> str:

@@ -46,6 +46,7 @@ def patched(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.row(53)
 def test_row_53_a_photo_on_which_the_library_raises_is_refused_and_one_that_crashes_it_costs_a_restart(
     start_farm: Callable[..., tuple[FarmProcess, Booth, object]], patched: dict[str, str]
 ) -> None:

@@ -37,6 +37,7 @@ def noise(width: int, height: int, **how: object) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.row(47)
 def test_row_47_six_photos_of_49_megapixels_at_once_stay_within_the_memory(web: WebProcess) -> None:
     assert 48_000_000 < 7000 * 7000 <= MAX_PIXELS
     kinds = [noise(7000, 7000, quality=80, progressive=progressive, subsampling=0) for progressive in (False, True)]

@@ -75,6 +75,7 @@ def refuse(web: WebProcess, message: bytes, *statuses: int) -> str:
     return code
 
 
+@pytest.mark.row(27)
 def test_row_27_a_body_that_breaks_off_makes_no_order(web: WebProcess, nothing_changes: None) -> None:
     body = form("broken-off", portrait(1))
     with web.connect(web.post_head(f"Content-Length: {len(body) + 100}") + body) as connection:
@@ -97,6 +98,7 @@ def test_row_27_a_body_that_breaks_off_makes_no_order(web: WebProcess, nothing_c
     ],
     ids=lambda lines: "row 28: " + " + ".join(lines)[:40],
 )
+@pytest.mark.row(28)
 def test_row_28_a_length_that_is_none_is_refused(web: WebProcess, nothing_changes: None, lines: list[str]) -> None:
     assert refuse(web, web.post_head(*lines) + b"12345", 400) == "bad_request"
 
@@ -113,6 +115,7 @@ def test_chunks_that_are_none_or_never_end_are_refused(web: WebProcess, nothing_
     assert refuse(web, web.post_head("Transfer-Encoding: chunked") + tail, 400) == "bad_request"
 
 
+@pytest.mark.row(29)
 def test_row_29_an_announced_body_over_128_mb_is_refused_before_it_is_sent(
     web: WebProcess, nothing_changes: None
 ) -> None:
@@ -121,6 +124,7 @@ def test_row_29_an_announced_body_over_128_mb_is_refused_before_it_is_sent(
 
 
 @pytest.mark.parametrize("way", ["length", "chunked"])
+@pytest.mark.row(29)
 def test_row_29_who_sends_a_body_over_128_mb_anyway_hears_413_and_memory_stays_flat(
     web: WebProcess, nothing_changes: None, way: str
 ) -> None:
@@ -145,6 +149,7 @@ def test_row_29_who_sends_a_body_over_128_mb_anyway_hears_413_and_memory_stays_f
     assert peak - before < 30 * MEGABYTE
 
 
+@pytest.mark.row(29)
 def test_row_29_the_refusal_reaches_a_client_that_still_sends(web: WebProcess, nothing_changes: None) -> None:
     with web.connect(web.post_head("Content-Length: 140000000")) as connection:
         answer, body = read_answer(connection)
@@ -162,6 +167,7 @@ def test_row_29_the_refusal_reaches_a_client_that_still_sends(web: WebProcess, n
         eventually(is_closed, "the server closes in the end", LINGER_SECONDS + 10)
 
 
+@pytest.mark.row(29)
 def test_row_29_a_body_of_127_mb_is_read_into_a_file_not_into_memory(web: WebProcess, nothing_changes: None) -> None:
     before = web.look().memory_info().rss
     with web.connect(web.post_head("Content-Length: 127000000")) as connection:
@@ -172,6 +178,7 @@ def test_row_29_a_body_of_127_mb_is_read_into_a_file_not_into_memory(web: WebPro
     assert peak - before < 30 * MEGABYTE
 
 
+@pytest.mark.row(30)
 def test_row_30_a_thousand_parts_are_too_many(web: WebProcess, nothing_changes: None) -> None:
     part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'.encode()
     body = part * 1000 + f"--{BOUNDARY}--\r\n".encode()
@@ -179,18 +186,21 @@ def test_row_30_a_thousand_parts_are_too_many(web: WebProcess, nothing_changes: 
 
 
 @pytest.mark.parametrize("size", [64_001, MEGABYTE])
+@pytest.mark.row(30)
 def test_row_30_a_form_field_over_64_kb_is_too_large(web: WebProcess, nothing_changes: None, size: int) -> None:
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="order_id"\r\n\r\n'.encode() + b"a" * size
     body = field + f"\r\n--{BOUNDARY}--\r\n".encode()
     assert refuse(web, web.post_head(f"Content-Length: {len(body)}") + body, 413) == "too_large"
 
 
+@pytest.mark.row(30)
 def test_row_30_200_headers_of_8_kb_are_too_large(web: WebProcess, nothing_changes: None) -> None:
     lines = [f"X-Header-{number}: {'h' * 8000}" for number in range(200)]
     assert refuse(web, web.head("GET", "/api/v1/queue", *lines), 431, 400) == "header_too_large"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x-unknown"])
+@pytest.mark.row(32)
 def test_row_32_a_compressed_body_is_not_unpacked(web: WebProcess, nothing_changes: None, encoding: str) -> None:
     bomb = gzip.compress(b"\0" * 50 * MEGABYTE)
     message = web.post_head(f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}") + bomb
@@ -198,6 +208,7 @@ def test_row_32_a_compressed_body_is_not_unpacked(web: WebProcess, nothing_chang
 
 
 @pytest.mark.parametrize("target", ["/api/v1/orders/" + "a" * 8000, "/" + "a" * 8000, "/api/v1/queue?" + "a" * 20_000])
+@pytest.mark.row(36)
 def test_row_36_an_endless_address_is_refused(web: WebProcess, nothing_changes: None, target: str) -> None:
     refuse(web, web.head("GET", target), 404, 414, 431)
 
@@ -218,6 +229,7 @@ def picture(web: WebProcess, farm: Farm) -> tuple[str, bytes]:
     ["bytes=" + ",".join(f"{n}-{n}" for n in range(1000)), "bytes=-0", "bytes=9999999-", "bytes=5-1", "lines=1-2", "x"],
     ids=lambda value: f"row 58: {value[:20]}",
 )
+@pytest.mark.row(58)
 def test_row_58_an_odd_range_gets_the_whole_picture_or_416(
     web: WebProcess, picture: tuple[str, bytes], nothing_changes: None, value: str
 ) -> None:
@@ -237,11 +249,13 @@ def test_a_range_of_a_picture_is_served(web: WebProcess, picture: tuple[str, byt
 @pytest.mark.parametrize(
     "host", ["evil", "evil:80", "127.0.0.1.evil", "localhost@evil", "[", "[::1", "", "a b", "x" * 300]
 )
+@pytest.mark.row(59)
 def test_row_59_a_foreign_host_is_refused(web: WebProcess, nothing_changes: None, host: str) -> None:
     message = f"GET /api/v1/queue HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {web.key}\r\n\r\n".encode()
     refuse(web, message, 400)
 
 
+@pytest.mark.row(59)
 def test_row_59_no_link_is_built_from_the_host_asked_for(web: WebProcess) -> None:
     with web.connect(web.head("GET", "/api/v1/orders/picture", "X-Forwarded-Host: evil")) as connection:
         answer, body = read_answer(connection)

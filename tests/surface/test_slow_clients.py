@@ -69,6 +69,7 @@ def bump(farm: Farm, order_id: str) -> None:
     farm.database.write(write)
 
 
+@pytest.mark.row(33)
 def test_row_33_stalled_uploads_and_200_followers_keep_no_submission_waiting(
     tmp_path_factory: pytest.TempPathFactory, redis_address: str
 ) -> None:
@@ -103,6 +104,7 @@ def test_row_33_stalled_uploads_and_200_followers_keep_no_submission_waiting(
 
 
 @pytest.mark.parametrize("where", ["header", "body", "chunked body"])
+@pytest.mark.row(33)
 def test_row_33_a_stalled_request_is_answered_408_and_closed(web: WebProcess, where: str) -> None:
     started = {
         "header": b"POST /api/v1/orders HTT",
@@ -118,6 +120,7 @@ def test_row_33_a_stalled_request_is_answered_408_and_closed(web: WebProcess, wh
 
 
 @pytest.mark.parametrize("where", ["header", "body", "chunked body", "chunk line"])
+@pytest.mark.row(34)
 def test_row_34_a_dripping_upload_ends_by_the_total_limit(web: WebProcess, where: str) -> None:
     started, drip = {
         "header": (b"POST /api/v1/orders HTTP/1.1\r\nX-Long: ", b"a"),
