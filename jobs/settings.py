@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     stall_s: Seconds = 90
     lookup_gap_s: Seconds = 2
     crash_wait_s: float = Field(10, ge=0, le=3600)
+    idle_s: Seconds = 30
+    transfer_s: Seconds = 150
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str = "https://api.openai.com/v1"

@@ -33,7 +33,8 @@ CHECKPOINTS = ("sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
 STAND_IN_NICE = 10
 """Stand-ins play machines of their own, so they must not take the farm's processor from it."""
 QUICK_DEATH_SECONDS = 2.0
-LOOK_SECONDS = 0.2
+PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 0.05
 READY_SECONDS = 60.0
 
 
@@ -62,16 +63,21 @@ class Launcher:
         return process
 
     def keep_up(self) -> None:
-        """Restart services that ended, until a signal asks us to stop."""
+        """Restart services that ended, until a signal asks us to stop. One that dies at its start is given a pause."""
+        start_at: dict[str, float] = {}
         while not self.signals:
+            now = time.monotonic()
             for name, module in SERVICES.items():
                 code = self.processes[name].poll()
                 if code is None:
                     continue
-                print(f"{name} ended with status {code}; it is started again", file=sys.stderr, flush=True)
-                if time.monotonic() - self.started_at[name] < QUICK_DEATH_SECONDS:
-                    time.sleep(1.0)
-                self.start(name, module)
+                if name not in start_at:
+                    print(f"{name} ended with status {code}; it is started again", file=sys.stderr, flush=True)
+                    is_quick = now - self.started_at[name] < QUICK_DEATH_SECONDS
+                    start_at[name] = now + (PAUSE_SECONDS if is_quick else 0.0)
+                if now >= start_at[name]:
+                    del start_at[name]
+                    self.start(name, module)
             for name in self.processes.keys() - SERVICES.keys():
                 if self.processes[name].poll() is not None:
                     print(f"{name} ended; the farm stops", file=sys.stderr, flush=True)
@@ -92,7 +98,7 @@ class Launcher:
                     told = self.signals
                     for process in running:
                         process.send_signal(signal.SIGTERM if told == 2 else signal.SIGKILL)
-                time.sleep(LOOK_SECONDS / 4)
+                time.sleep(LOOK_SECONDS)
 
     def note_signal(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or Ctrl-C."""
@@ -213,7 +219,7 @@ def _wait_for(launcher: Launcher, is_there: Callable[[], bool], what: str) -> No
     while not launcher.signals and not is_there():
         if time.monotonic() > until:
             raise SystemExit(f"{what} did not come up within {READY_SECONDS:.0f} s; its messages are above")
-        time.sleep(LOOK_SECONDS / 4)
+        time.sleep(LOOK_SECONDS)
 
 
 def _read_url(process: subprocess.Popen[str]) -> str:

@@ -8,22 +8,20 @@ import sys
 import time
 from types import FrameType
 
-import waitress
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.access.operators import ensure_admin
 from jobs.access.secret_files import admin_password
 from jobs.database.migrate import migrate
+from jobs.engine.memory import share_heaps
 from jobs.errors import FarmBusy, SettingsError
 from jobs.farm import Farm
+from jobs.media.images import DECODES_AT_ONCE
 from jobs.settings import Settings
+from scripts.http_server import Bounds, create_server
 from web import MAX_BODY_BYTES, create_app
 from worker_configs.log_config import make_log_config
 
-MAX_HEADER_BYTES = 16_384
-IDLE_SECONDS = 30
-CONNECTIONS = 1_000
-BACKLOG = 1_024
 RETRY_SECONDS = 1.0
 
 log = logging.getLogger("scripts.serve")
@@ -37,22 +35,17 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     logging.config.dictConfig(make_log_config())
+    share_heaps(DECODES_AT_ONCE)
     farm = Farm(settings, serves_web=True)
     _prepare(farm)
     app = create_app(farm)
-    server = waitress.create_server(
+    server = create_server(
         app,
         host=settings.host,
         port=settings.port,
         threads=settings.web_threads,
-        connection_limit=CONNECTIONS,
-        backlog=BACKLOG,
-        channel_timeout=IDLE_SECONDS,
-        max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=MAX_BODY_BYTES,
-        asyncore_use_poll=True,
-        clear_untrusted_proxy_headers=False,  # web/proxies.py decides whose count
-        ident=None,
+        max_body_bytes=MAX_BODY_BYTES,
+        bounds=Bounds(settings.idle_s, settings.transfer_s),
     )
 
     def stop(signum: int, frame: FrameType | None) -> None:

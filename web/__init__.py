@@ -11,11 +11,13 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from jobs.access.secret_files import secret_key
 from jobs.engine.changes import Watcher
+from jobs.errors import UnsupportedMedia
 from jobs.farm import Farm
 from jobs.orders.book import read_versions
 from web import errors
 from web.api import api
 from web.auth import SESSION_SECONDS
+from web.body_memory import bound_bodies
 from web.context import WebContext
 from web.dashboard import make_dashboard
 from web.docs import docs
@@ -74,6 +76,7 @@ def create_app(farm: Farm) -> Flask:
     dashboard = make_dashboard(farm)
     csrf.exempt(dashboard)  # nothing but GET passes its guard, and every other method shall hear 405
     app.register_blueprint(dashboard)
+    bound_bodies(app)
     return app
 
 
@@ -92,6 +95,9 @@ def _guard(app: Flask, farm: Farm) -> None:
         if request.method not in ("GET", "HEAD", "OPTIONS") and not request.path.startswith("/api/"):
             if _is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.host):
                 return errors.problem(errors.FOREIGN_ORIGIN)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # Unpacking is where small bodies become huge; photos gain nothing from it.
+            raise UnsupportedMedia("Send the body as it is, not compressed.")
         return None
 
     @app.after_request

@@ -16,6 +16,7 @@ from web import schemas
 
 log = logging.getLogger(__name__)
 
+PROBLEM_TYPE = "application/problem+json"
 FOR_PROGRAMMERS = "Nothing; it is for whoever programs the booth."
 
 METHOD_NOT_ALLOWED = ErrorCode(
@@ -40,6 +41,31 @@ RANGE_NOT_SATISFIABLE = ErrorCode(
     "Range not satisfiable",
     "There is no such part of the picture.",
     "Fetch the whole picture, without the header `Range`.",
+    FOR_PROGRAMMERS,
+)
+REQUEST_TIMEOUT = ErrorCode(
+    "request_timeout",
+    408,
+    "Request timeout",
+    "The request took too long to arrive; send it again.",
+    "Send the same request again on a new connection: nothing is made twice.",
+    "Look at the network between the booth and the farm; one request has TRANSFER_S seconds to arrive.",
+    retryable=True,
+)
+HEADER_TOO_LARGE = ErrorCode(
+    "header_too_large",
+    431,
+    "Header too large",
+    "The request's header is larger than the farm takes.",
+    "Send fewer and shorter headers: at most 16 kB altogether.",
+    FOR_PROGRAMMERS,
+)
+NOT_IMPLEMENTED = ErrorCode(
+    "not_implemented",
+    501,
+    "Not implemented",
+    "The farm does not know this way of sending a request.",
+    "Send the body with a Content-Length, or chunked, and in no other transfer encoding.",
     FOR_PROGRAMMERS,
 )
 HOST_NOT_ALLOWED = ErrorCode(
@@ -88,9 +114,12 @@ BY_STATUS = {
     400: explain(RequestError),
     404: explain(NotFound),
     405: METHOD_NOT_ALLOWED,
+    408: REQUEST_TIMEOUT,
     413: TOO_LARGE,
     415: explain(UnsupportedMedia),
     416: RANGE_NOT_SATISFIABLE,
+    431: HEADER_TOO_LARGE,
+    501: NOT_IMPLEMENTED,
 }
 CODES: dict[str, ErrorCode] = list_codes() | {
     one.code: one
@@ -98,6 +127,9 @@ CODES: dict[str, ErrorCode] = list_codes() | {
         METHOD_NOT_ALLOWED,
         TOO_LARGE,
         RANGE_NOT_SATISFIABLE,
+        REQUEST_TIMEOUT,
+        HEADER_TOO_LARGE,
+        NOT_IMPLEMENTED,
         HOST_NOT_ALLOWED,
         FOREIGN_ORIGIN,
         CSRF,
@@ -108,16 +140,17 @@ CODES: dict[str, ErrorCode] = list_codes() | {
 """Every code that an answer can carry."""
 
 
-def problem(
+def describe(
     code: ErrorCode,
     detail: str = "",
     *,
+    request_id: str | None,
     status: int | None = None,
     retry_after: int | None = None,
     fields: dict[str, str] | None = None,
-) -> Response:
-    """A problem+json answer. `detail` is the code's meaning unless there is more to say."""
-    body = schemas.Problem(
+) -> schemas.Problem:
+    """The body of a refusal. `detail` is the code's meaning unless there is more to say."""
+    return schemas.Problem(
         type=f"/api/v1/errors/{code.code}",
         title=code.title,
         status=status or code.status,
@@ -126,9 +159,21 @@ def problem(
         retryable=code.retryable,
         retry_after_s=retry_after,
         errors=[schemas.FieldError(field=name, detail=text) for name, text in fields.items()] if fields else None,
-        request_id=g.get("request_id"),
+        request_id=request_id,
     )
-    response = Response(body.model_dump_json(), body.status, content_type="application/problem+json")
+
+
+def problem(
+    code: ErrorCode,
+    detail: str = "",
+    *,
+    status: int | None = None,
+    retry_after: int | None = None,
+    fields: dict[str, str] | None = None,
+) -> Response:
+    """A problem+json answer to the running request."""
+    body = describe(code, detail, request_id=g.get("request_id"), status=status, retry_after=retry_after, fields=fields)
+    response = Response(body.model_dump_json(), body.status, content_type=PROBLEM_TYPE)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if body.status == 401:

@@ -169,15 +169,18 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
-    def follow(self, order_id: int) -> None:
-        """Somebody waits for this order from now on; ends with `leave`."""
+    def follow(self, order_id: int, *, seats: int) -> bool:
+        """Somebody waits for this order from now on; ends with `leave`. False when so many follow already."""
         with self._lock:
+            if sum(entry.followers for entry in self._followed.values()) >= seats:
+                return False
             # A condition for each order: news of one must not wake the followers of all others.
             entry = self._followed.setdefault(order_id, Followed(threading.Condition(self._lock)))
             entry.followers += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
                 self._thread.start()
+            return True
 
     def leave(self, order_id: int) -> None:
         """The counterpart of `follow`."""
@@ -186,11 +189,6 @@ class Watcher:
             entry.followers -= 1
             if not entry.followers:
                 del self._followed[order_id]
-
-    def count(self) -> int:
-        """How many follow."""
-        with self._lock:
-            return sum(entry.followers for entry in self._followed.values())
 
     def wait(self, order_id: int, version: int, progress: int | None, seconds: float) -> tuple[int, int]:
         """Return when the order's version is above `version` or its progress count differs, or after `seconds`.

@@ -1,4 +1,4 @@
-"""Keeping a worker small. Pictures are decoded into buffers of megabytes, and the C library would keep freed ones."""
+"""Keeping a process small. Pictures are decoded into buffers of megabytes, and the C library would keep freed ones."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def give_back_large_buffers() -> None:
         library.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
         library.mallopt(M_TRIM_THRESHOLD, LARGE_BYTES)
         library.mallopt(M_ARENA_MAX, 1)
+
+
+def share_heaps(count: int) -> None:
+    """Have all threads share so many heaps. With one each, every thread keeps what its largest photo once needed."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(M_ARENA_MAX, count)

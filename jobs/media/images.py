@@ -25,6 +25,8 @@ PHOTO_QUALITY = 92
 PICTURE_QUALITY = 95
 THUMBNAIL_SIDE = 480
 DECODES_AT_ONCE = 2
+SHRINKABLE_MODES = ("RGB", "L", "CMYK")
+"""Pixels that can be averaged as they are."""
 
 # Pillow's own guard against decompression bombs; beyond it Image.open raises instead of warning.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -110,10 +112,16 @@ def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
             raise _TooBig("The photo has more pixels than the farm takes.")
         image.draft("RGB", (STORED_SIDE, STORED_SIDE))  # JPEG only: decodes huge photos at a fraction of the memory
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        flat = _to_rgb(upright, image.info.get("icc_profile"))
-    flat.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        if image.mode in SHRINKABLE_MODES and not image.has_transparency_data:
+            _hold_to_stored_side(image)  # turning and converting then copy the smaller one
+        ImageOps.exif_transpose(image, in_place=True)
+        flat = _to_rgb(image, image.info.get("icc_profile"))
+        _hold_to_stored_side(flat)
     return flat
+
+
+def _hold_to_stored_side(image: Image.Image) -> None:
+    image.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -140,9 +148,7 @@ def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _encode_jpeg(image: Image.Image, quality: int) -> Encoded:
-    # A new image carries no metadata of the old one into the file.
-    clean = Image.new("RGB", image.size)
-    clean.paste(image)
+    image.info = {}  # Pillow would write the old file's comment into the new one
     buffer = io.BytesIO()
-    clean.save(buffer, "JPEG", quality=quality)
-    return Encoded(buffer.getvalue(), "image/jpeg", *clean.size)
+    image.save(buffer, "JPEG", quality=quality)
+    return Encoded(buffer.getvalue(), "image/jpeg", *image.size)
