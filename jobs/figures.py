@@ -8,7 +8,7 @@ from redis import Redis
 
 from jobs.database import Database
 from jobs.engine.pools import count_workers
-from jobs.orders.stats import percentile, read_counts, show_moment, total_ended
+from jobs.orders.stats import percentile, read_counts, read_totals, show_moment
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 
@@ -16,10 +16,10 @@ from jobs.settings import Settings
 def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
     """GET /queue."""
     counts = database.read(read_counts, tuple(RESOURCES))
-    queued = counts["by_status"].get("queued", 0)
+    queued = counts["open"].get("queued", 0)
     return {
         "queued": queued,
-        "running": counts["by_status"].get("running", 0),
+        "running": counts["open"].get("running", 0),
         "limit": settings.queue_limit,
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
         "accepting": queued < settings.queue_limit and not counts["intake_paused"],
@@ -29,17 +29,16 @@ def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str
 
 def read_stats(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
     """GET /stats: nine fields and the resources."""
-    counts = database.read(read_counts, tuple(RESOURCES))
-    by_status = counts["by_status"]
-    queued = by_status.get("queued", 0)
+    totals, counts = database.read(lambda session: (read_totals(session), read_counts(session, tuple(RESOURCES))))
+    queued = counts["open"].get("queued", 0)
     resources = _resources(counts, redis, settings)
     workers = sum(resource["workers"] for resource in resources.values())
     return {
-        "total_submitted": sum(by_status.values()),
-        "total_processed": total_ended(by_status),
-        "total_failed": by_status.get("failed", 0),
+        "total_submitted": totals.submitted,
+        "total_processed": totals.ended,
+        "total_failed": totals.failed,
         "current_queue_size": queued,
-        "last_processed_time": show_moment(counts["last_finished_at"]),
+        "last_processed_time": show_moment(totals.last_finished_at),
         "queue_size": queued,
         "queue_maxsize": settings.queue_limit,
         "is_running": workers > 0,

@@ -12,6 +12,7 @@ from jobs.access.audit import list_for
 from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
 from jobs.orders.models import Event, Order, Photo, Step, Task
+from jobs.orders.states import OPEN_TASK
 
 RECENT = 30
 """How many finished tasks of a style its usual duration is taken from."""
@@ -175,8 +176,19 @@ def list_files(session: Session, order: Order) -> list[str]:
 
 
 def count_by_status(session: Session) -> dict[str, int]:
-    """Tasks ever accepted, by status."""
+    """Tasks ever accepted, by status. Looks at every task: the figures come from the tallies where those are whole."""
     return {status: count for status, count in session.execute(select(Task.status, func.count()).group_by(Task.status))}
+
+
+def count_open(session: Session) -> dict[str, int]:
+    """Tasks that have not ended, by status: looks at no others."""
+    query = select(Task.status, func.count()).where(Task.status.in_(OPEN_TASK)).group_by(Task.status)
+    return {status: count for status, count in session.execute(query)}
+
+
+def oldest_queued_at(session: Session) -> datetime | None:
+    """When the task was accepted that has waited longest for its start."""
+    return session.scalar(select(Task.created_at).where(Task.status == "queued").order_by(Task.id).limit(1))
 
 
 def last_finished_at(session: Session) -> datetime | None:

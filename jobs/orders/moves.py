@@ -137,7 +137,7 @@ def finish_step(
                 created_at=now,
             )
         )
-    _record(session, now, "S4", held, images=len(images))
+    _record(session, now, "S4", held, images=len(images), **({} if cost is None else {"cost": cost}))
     if following is not None:
         change_step(
             session,
@@ -208,10 +208,10 @@ def fail_step(
         claim_until=None,
     )
     if outcome is None:
-        calls.end_open_call(session, held.step_id, now)
+        outcome = calls.end_open_call(session, held.step_id, now)
     else:
         calls.close(session, call_id, now, outcome=outcome)
-    _record(session, now, "S6", held, kind=kind)
+    _record(session, now, "S6", held, kind=kind, outcome=outcome)
 
 
 def count_queued(session: Session) -> int:

@@ -74,7 +74,7 @@ def release_step(
     # A beat may come between our look and the UPDATE, so the UPDATE asks again.
     still = Step.worker == worker if worker is not None else Step.claim_until < now
     crashes = step.crashes + (1 if crashed else 0)
-    detail: dict[str, Any] = {"worker": step.worker, "crashes": crashes}
+    detail: dict[str, Any] = {"worker": step.worker, "crashes": crashes, "crashed": crashed}
     if crashes >= CRASHES_UNTIL_POISON or step.claims >= CLAIMS_UNTIL_POISON:
         change_task(session, task_id, "running", status="failed", kind="poison", reason=reason, finished_at=now)
         change_step(
@@ -91,8 +91,7 @@ def release_step(
             claim_until=None,
             finished_at=now,
         )
-        calls.end_open_call(session, step_id, now)
-        detail["kind"] = "poison"
+        detail |= {"kind": "poison", "outcome": calls.end_open_call(session, step_id, now)}
     else:
         waits = crashed and crashes >= CRASHES_UNTIL_POISON - 1
         change_step(
@@ -213,8 +212,8 @@ def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> N
         claim_until=None,
         finished_at=now,
     )
-    calls.end_open_call(session, step.id, now)
-    _record(session, now, "S10", step, actor)
+    outcome = calls.end_open_call(session, step.id, now)
+    _record(session, now, "S10", step, actor, {"outcome": outcome} if outcome else None)
 
 
 def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
@@ -233,8 +232,8 @@ def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
         change_step(
             session, "S11", step.id, step.attempt, step.status, status="canceled", claim_until=None, finished_at=now
         )
-        calls.end_open_call(session, step.id, now)
-        _record(session, now, "S11", step, actor)
+        outcome = calls.end_open_call(session, step.id, now)
+        _record(session, now, "S11", step, actor, {"outcome": outcome} if outcome else None)
     return True
 
 
@@ -245,7 +244,9 @@ def _load(session: Session, step_id: int) -> Step:
     return step
 
 
-def _record(session: Session, now: datetime, move: str, step: Step, actor: str) -> None:
+def _record(
+    session: Session, now: datetime, move: str, step: Step, actor: str, detail: dict[str, Any] | None = None
+) -> None:
     record(
         session,
         now,
@@ -255,4 +256,5 @@ def _record(session: Session, now: datetime, move: str, step: Step, actor: str) 
         step_id=step.id,
         attempt=step.attempt,
         actor=actor,
+        detail=detail,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +14,16 @@ from jobs.orders import book, calls
 from jobs.orders.models import Step
 from jobs.orders.pauses import list_paused
 from jobs.orders.states import ENDED_TASK
+from jobs.orders.tallies import TAIL_LIMIT, read_tallies, total
 
 
 def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
-    """Everything that the database knows: tasks by status, waits, and for each resource what waits and is in flight."""
-    by_status = book.count_by_status(session)
+    """What the database knows of the present: open tasks, waits, and for each resource what waits and is in flight."""
     waits = book.recent_waits(session)
     paused = list_paused(session, now_of(session))
     return {
-        "by_status": by_status,
+        "open": book.count_open(session),
         "waits": waits,
-        "last_finished_at": book.last_finished_at(session),
         "intake_paused": "intake" in paused,
         "resources": {
             name: {
@@ -41,9 +41,34 @@ def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def total_ended(by_status: dict[str, int]) -> int:
-    """Tasks that have come to their end, failed and canceled ones included."""
-    return sum(count for status, count in by_status.items() if status in ENDED_TASK)
+@dataclass(frozen=True)
+class Totals:
+    """Tasks ever accepted, those that have ended, the failed ones among them, and when one last ended."""
+
+    submitted: int
+    ended: int
+    failed: int
+    last_finished_at: datetime | None
+
+
+def read_totals(session: Session) -> Totals:
+    """Exact at every moment, whatever retention has taken away. Must be the transaction's first question.
+
+    A failed task that is tried again counts as neither ended nor failed until it ends once more.
+    """
+    tallies = read_tallies(session)
+    last = book.last_finished_at(session)
+    if tallies.behind > TAIL_LIMIT:  # the first rounds after an upgrade: count the tasks themselves
+        by_status = book.count_by_status(session)
+        ended = sum(count for status, count in by_status.items() if status in ENDED_TASK)
+        return Totals(sum(by_status.values()), ended, by_status.get("failed", 0), last)
+    revived = total(tallies.counts, "revived")
+    return Totals(
+        submitted=int(total(tallies.counts, "accepted")),
+        ended=int(total(tallies.counts, "ended") - revived),
+        failed=int(total(tallies.counts, "ended", None, "failed") - revived),
+        last_finished_at=last,
+    )
 
 
 def percentile(ascending: list[float], share: float) -> float | None:
