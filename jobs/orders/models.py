@@ -19,6 +19,7 @@ class Order(Base):
     """What a booth submits under its own order id. Its status is derived from its tasks, so it is not a column."""
 
     __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_booth_id_id", "booth_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[str] = mapped_column(String(32), unique=True)
@@ -149,6 +150,7 @@ class Call(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index("ix_calls_state_resource", "state", "resource"),
+        Index("ix_calls_server_id", "server", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -123,8 +123,8 @@ def roll_up(session: Session, extra: Counts | None = None) -> bool:
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise RuntimeError("the tallies' position moved under their lock")
-    _add(session, fold(events))
-    _add(session, extra or {})
+    add(session, fold(events))
+    add(session, extra or {})
     return has_more
 
 
@@ -228,7 +228,8 @@ def _load(session: Session, after: int, until: int, limit: int) -> list[Counted]
     return [Counted(*row) for row in rows]
 
 
-def _add(session: Session, counts: Counts) -> None:
+def add(session: Session, counts: Counts) -> None:
+    """Add to the stored figures. The caller holds the tallies' position."""
     if not counts:
         return
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

@@ -28,3 +28,5 @@ def upgrade() -> None:
     op.drop_index("ix_tasks_style_finished_at", table_name="tasks")
     op.create_index("ix_tasks_status_finished_at", "tasks", ["status", "finished_at"], unique=False)
     op.create_index("ix_tasks_style_status_finished_at", "tasks", ["style", "status", "finished_at"], unique=False)
+    op.create_index("ix_orders_booth_id_id", "orders", ["booth_id", "id"], unique=False)
+    op.create_index("ix_calls_server_id", "calls", ["server", "id"], unique=False)

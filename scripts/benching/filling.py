@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from jobs.access.models import Booth
 from jobs.database import Base, Database
-from jobs.orders.models import Call, Event, Image, Order, Photo, Recipe, Step, Task
+from jobs.orders import tallies
+from jobs.orders.models import Call, Event, Image, Order, Photo, Recipe, Step, TallyPosition, Task
+from jobs.orders.tallies import Counted
 from jobs.styles.options import key_of
 from jobs.styles.shelf import BUILTIN, Style, StyleShelf
 
@@ -35,7 +37,13 @@ Rows = dict[type[Base], list[dict[str, Any]]]
 
 
 def fill(database: Database, tasks: int = 200_000, *, seed: int = 1) -> None:
-    """Add so many ended tasks (two to an order) to a migrated database, the oldest first, the last a minute ago."""
+    """Add so many ended tasks (two to an order) to a migrated database, the oldest first, the last a minute ago.
+
+    The farm must stand still meanwhile. What is added is counted in the tallies too, as the reconciler would have done.
+    """
+    for _ in range(2):  # PostgreSQL notes first, and counts then
+        while database.write(tallies.roll_up):
+            pass
     season = _Season(database.write(_prepare, seed), tasks, random.Random(seed))
     for rows in season.chunks():
         database.write(_insert, rows)
@@ -221,12 +229,23 @@ class _Season:
         self._add_event(rows, claimed_at, "S2", worker, order_id, task_id, step_id)
         if status == "succeeded":
             self._add_image(rows, task_id, step_id, finished_at, final=is_last)
-            self._add_event(rows, finished_at, "S4", worker, order_id, task_id, step_id, {"images": 1})
+            self._add_event(
+                rows,
+                finished_at,
+                "S4",
+                worker,
+                order_id,
+                task_id,
+                step_id,
+                detail={"images": 1, **({"cost": 0.04} if resource == "api" else {})},
+            )
         elif status == "failed":
             move, actor = ("S10", "reconciler") if kind == "deadline" else ("S6", worker)
-            self._add_event(rows, finished_at, move, actor, order_id, task_id, step_id, {"kind": kind})
+            self._add_event(
+                rows, finished_at, move, actor, order_id, task_id, step_id, {"kind": kind, "outcome": "failed"}
+            )
         else:
-            self._add_event(rows, finished_at, "S11", "admin", order_id, task_id, step_id)
+            self._add_event(rows, finished_at, "S11", "admin", order_id, task_id, step_id, {"outcome": "stopped"})
 
     def _add_image(self, rows: Rows, task_id: int, step_id: int, at: datetime, *, final: bool) -> None:
         sha256 = f"{self._draw.getrandbits(256):064x}"
@@ -300,6 +319,33 @@ def _insert(session: Session, rows: Rows) -> None:
     for table in TABLES:
         if rows[table]:
             session.execute(insert(table.__table__), rows[table])  # type: ignore[arg-type]  # a Table at run time
+    tallies.add(session, tallies.fold(_counted(rows)))
+    last = rows[Event][-1]["id"]
+    session.execute(update(TallyPosition).where(TallyPosition.id == 1).values(event_id=last, noted_event_id=last))
+
+
+def _counted(rows: Rows) -> Iterator[Counted]:
+    """The events as the tallies read them; an order's rows are always in one chunk."""
+    tasks, steps = ({row["id"]: row for row in rows[table]} for table in (Task, Step))
+    for event in rows[Event]:
+        task, step = tasks.get(event["task_id"], {}), steps.get(event["step_id"], {})
+        yield Counted(
+            id=event["id"],
+            at=event["at"],
+            move=event["move"],
+            actor=event["actor"],
+            detail=event["detail"],
+            task_id=event["task_id"],
+            style=task.get("style"),
+            created_at=task.get("created_at"),
+            started_at=task.get("started_at"),
+            finished_at=task.get("finished_at"),
+            position=step.get("position"),
+            resource=step.get("resource"),
+            provider=step.get("provider"),
+            claimed_at=step.get("claimed_at"),
+            ends_canceled=event["move"] == "S11",
+        )
 
 
 def _set_sequences(session: Session) -> None:
