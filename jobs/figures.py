@@ -1,14 +1,19 @@
-"""The answers of /queue and /stats: the database's counts beside RQ's registry of workers."""
+"""The answers of /queue and /stats, and the readings behind /metrics: the database beside RQ's registry of workers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
+from jobs.comfyui import servers
+from jobs.comfyui.servers import ServerState
 from jobs.database import Database
 from jobs.engine.pools import count_workers
-from jobs.orders.stats import percentile, read_counts, read_totals, show_moment
+from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment
+from jobs.orders.tallies import Tallies, read_tallies
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 
@@ -60,3 +65,55 @@ def _resources(counts: dict[str, Any], redis: Redis, settings: Settings) -> dict
             "paused_until": known["paused_until"],
         }
     return shown
+
+
+@dataclass(frozen=True)
+class Slots:
+    """One resource now: live workers, those with a ring in hand, calls in flight, their limit, room, waiting steps."""
+
+    workers: int
+    busy: int
+    in_flight: int
+    limit: int
+    room: int
+    queued: int
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All that /metrics tells of the farm as a whole, in one snapshot of the database."""
+
+    tallies: Tallies
+    present: Present
+    servers: list[ServerState]
+    slots: dict[str, Slots]
+    database_bytes: int
+
+
+def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readings:
+    """The readings of this moment. Raises DatabaseAway; without Redis there are no workers."""
+    tallies, present, states = database.read(
+        lambda session: (
+            read_tallies(session),
+            read_present(session, tuple(RESOURCES)),
+            servers.list_states(session),
+        )
+    )
+    slots = {}
+    for name, resource in RESOURCES.items():
+        count, limit = count_workers(redis, name), settings.limit_of(name)
+        load = present.load[name]
+        room = max(limit - sum(load.values()), 0)
+        if resource.has_servers:
+            free = (settings.comfyui_depth - load.get(state.url, 0) for state in states if state.usable)
+            room = min(room, sum(max(places, 0) for places in free))
+        slots[name] = Slots(count.workers, count.busy, sum(load.values()), limit, room, present.waiting[name])
+    return Readings(tallies, present, states, slots, database.count_bytes())
+
+
+def is_redis_up(redis: Redis) -> bool:
+    """Does Redis answer?"""
+    try:
+        return bool(redis.ping())
+    except (RedisError, OSError):
+        return False

@@ -36,7 +36,7 @@ def main() -> int:
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return 2
-    logging.config.dictConfig(make_log_config())
+    logging.config.dictConfig(make_log_config("web"))
     farm = Farm(settings, serves_web=True)
     _prepare(farm)
     app = create_app(farm)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from flask import Response, current_app, stream_with_context
+from flask import Response, current_app, g, stream_with_context
 
 from jobs.engine.changes import Watcher
 from jobs.errors import FarmBusy, FarmError
@@ -27,6 +27,7 @@ def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) 
     """Return when the order's version is above `after`, at the latest after `seconds`, held to what we allow."""
     if order.version > after or not _has_seat(watcher):
         return
+    g.follows = True
     watcher.follow(order.id)
     try:
         until = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
@@ -41,6 +42,7 @@ def stream_order(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order
     """The order now, then at every change, with progress between; ends after the terminal state."""
     if not _has_seat(watcher):
         raise FarmBusy("Too many follow orders at the moment; poll instead.", retry_after=5)
+    g.follows = True
     response = Response(
         stream_with_context(_events(watcher, row_id, load, last_seen)), content_type="text/event-stream; charset=utf-8"
     )

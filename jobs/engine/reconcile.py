@@ -125,10 +125,10 @@ class Reconciler:
 
     def _repair(self, move: Callable[..., Any], row_id: int, **kwargs: Any) -> None:
         try:
-            self._database.write(move, row_id, **kwargs)
+            ids = self._database.write(move, row_id, **kwargs)
         except ClaimLost:
             return  # it moved on by itself
-        log.info("repaired", extra={"move": move.__name__, "row_id": row_id})
+        log.info("repaired", extra={"repair": move.__name__, **ids})
 
     def _guard(self, round_: Callable[[], None]) -> None:
         try:

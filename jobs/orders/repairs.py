@@ -58,10 +58,11 @@ def release_step(
     crashed: bool = False,
     crash_wait_s: float = 10.0,
     reason: str = "",
-) -> None:
+) -> dict[str, Any]:
     """S7: take the step away from a worker that died (`worker` given) or whose claim ran out. Its call stays open.
 
     A worker's own death counts as a crash: the second waits, the third is poison, as are ten claims in a row.
+    Returns the ids for the log, as the moves below do.
     """
     now = now_of(session)
     step = _load(session, step_id)
@@ -69,7 +70,7 @@ def release_step(
         raise ClaimLost()
     if worker is None and (step.claim_until is None or step.claim_until >= now):
         raise ClaimLost()
-    order_id, task_id = step.task.order_id, step.task_id
+    order_id, task_id, ids = step.task.order_id, step.task_id, ids_of(step)
     raise_version(session, order_id)
     # A beat may come between our look and the UPDATE, so the UPDATE asks again.
     still = Step.worker == worker if worker is not None else Step.claim_until < now
@@ -123,6 +124,7 @@ def release_step(
         actor=actor,
         detail=detail,
     )
+    return ids | {key: detail[key] for key in ("crashes", "kind") if key in detail}
 
 
 def list_due_retries(session: Session) -> list[int]:
@@ -131,7 +133,7 @@ def list_due_retries(session: Session) -> list[int]:
     return list(session.scalars(select(Step.id).where(Step.status == "retrying", Step.not_before <= now)))
 
 
-def requeue_step(session: Session, step_id: int, *, actor: str) -> None:
+def requeue_step(session: Session, step_id: int, *, actor: str) -> dict[str, Any]:
     """S8: the wait is over."""
     now = now_of(session)
     step = _load(session, step_id)
@@ -141,6 +143,7 @@ def requeue_step(session: Session, step_id: int, *, actor: str) -> None:
     change_step(session, "S8", step_id, step.attempt, "retrying", status="queued", queued_at=now)
     outbox_of(session).due.append((step.resource, step_id, step.attempt))
     _record(session, now, "S8", step, actor)
+    return ids_of(step)
 
 
 def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float) -> None:
@@ -190,7 +193,7 @@ def list_past_deadline(session: Session) -> list[int]:
     return list(session.scalars(select(Task.id).where(Task.status.in_(OPEN_TASK), Task.deadline_at < now)))
 
 
-def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> None:
+def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> dict[str, Any]:
     """S10: the task has waited too long."""
     now = now_of(session)
     task = session.get_one(Task, task_id)
@@ -214,6 +217,7 @@ def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> N
     )
     outcome = calls.end_open_call(session, step.id, now)
     _record(session, now, "S10", step, actor, {"outcome": outcome} if outcome else None)
+    return ids_of(step)
 
 
 def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
@@ -235,6 +239,17 @@ def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
         outcome = calls.end_open_call(session, step.id, now)
         _record(session, now, "S11", step, actor, {"outcome": outcome} if outcome else None)
     return True
+
+
+def ids_of(step: Step) -> dict[str, Any]:
+    """By which ids a log line names a step."""
+    return {
+        "task_id": step.task.task_id,
+        "order_id": step.task.order.order_id,
+        "step_id": step.id,
+        "attempt": step.attempt,
+        "resource": step.resource,
+    }
 
 
 def _load(session: Session, step_id: int) -> Step:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of
 from jobs.orders import book, calls
-from jobs.orders.models import Step
+from jobs.orders.models import Step, TallyPosition
 from jobs.orders.pauses import list_paused
 from jobs.orders.states import ENDED_TASK
 from jobs.orders.tallies import TAIL_LIMIT, read_tallies, total
@@ -27,18 +27,48 @@ def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
         "intake_paused": "intake" in paused,
         "resources": {
             name: {
-                "queued": session.scalar(
-                    select(func.count())
-                    .select_from(Step)
-                    .where(Step.resource == name, Step.status.in_(("queued", "retrying")))
-                )
-                or 0,
+                "queued": _count_waiting(session, name),
                 "in_flight": calls.count_in_flight(session, name),
                 "paused_until": _show_pause(paused.get(f"resource:{name}")),
             }
             for name in resources
         },
     }
+
+
+@dataclass(frozen=True)
+class Present:
+    """The present for /metrics: open tasks by status, how long the first of them has waited, pauses, calls in flight by
+    resource and place (a server or a provider), waiting steps by resource, seconds since the reconciler last counted.
+    """
+
+    open: dict[str, int]
+    oldest_wait_s: float
+    paused: tuple[str, ...]
+    load: dict[str, dict[str, int]]
+    waiting: dict[str, int]
+    reconciler_age_s: float | None
+
+
+def read_present(session: Session, resources: tuple[str, ...]) -> Present:
+    """As of now, by the database's clock."""
+    now = now_of(session)
+    oldest = book.oldest_queued_at(session)
+    rolled_at = session.scalar(select(TallyPosition.rolled_at))
+    load: dict[str, dict[str, int]] = {}
+    for name in resources:
+        load[name] = {}
+        for (provider, server), count in calls.load_by_place(session, name).items():
+            place = server or provider or ""
+            load[name][place] = load[name].get(place, 0) + count
+    return Present(
+        open=book.count_open(session),
+        oldest_wait_s=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
+        paused=tuple(sorted(list_paused(session, now))),
+        load=load,
+        waiting={name: _count_waiting(session, name) for name in resources},
+        reconciler_age_s=max((now - rolled_at).total_seconds(), 0.0) if rolled_at else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,11 @@ def percentile(ascending: list[float], share: float) -> float | None:
 def show_moment(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def _count_waiting(session: Session, resource: str) -> int:
+    query = select(func.count()).select_from(Step).where(Step.resource == resource)
+    return session.scalar(query.where(Step.status.in_(("queued", "retrying")))) or 0
 
 
 def _show_pause(pause: Any) -> str | None:
