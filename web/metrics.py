@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hmac
 import shutil
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -84,6 +83,9 @@ class FarmCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         the_farm, settings = self._farm, self._farm.settings
+        build = InfoMetricFamily("farm_build", "What this process runs on")
+        build.add_metric([], {name: version(name) for name in ("rq", "flask", "sqlalchemy")})
+        yield build
         yield _gauge("farm_redis_up", "Does Redis answer (1) or not (0)", float(is_redis_up(the_farm.redis)))
         yield _gauge("farm_http_followers", "Who waits for news of an order at this process", self._watcher.count())
         try:
@@ -187,9 +189,6 @@ def _show_present(readings: Readings, queue_limit: int) -> Iterator[Metric]:
     if present.reconciler_age_s is not None:
         yield _gauge("farm_reconciler_age_seconds", "Since the reconciler was last seen", present.reconciler_age_s)
     yield _gauge("farm_database_bytes", "Size of the database", readings.database_bytes)
-    build = InfoMetricFamily("farm_build", "What this process runs on")
-    build.add_metric([], {"python": sys.version.split()[0], "rq": version("rq"), "sqlalchemy": version("sqlalchemy")})
-    yield build
 
 
 def _show_counts(counts: Counts) -> Iterator[Metric]:

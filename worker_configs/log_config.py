@@ -24,7 +24,19 @@ LONGEST_LINE_BYTES = 4_096
 LONGEST_TRACEBACK = 2_500
 EVENT_WIDTH = 34
 LEVEL_COLOURS = {"debug": DIM, "info": GREEN, "warning": YELLOW, "error": RED + BRIGHT, "critical": RED + BRIGHT}
-HIDDEN_ON_TERMINAL = frozenset({"logger", "pid", "request_id", "job_id"})
+HIDDEN_ON_TERMINAL = frozenset({"logger", "pid", "request_id", "job_id", "move"})
+FIRST_ON_TERMINAL = (
+    "status",
+    "ms",
+    "seconds",
+    "kind",
+    "task_id",
+    "task_ids",
+    "order_id",
+    "step_id",
+    "attempt",
+    "resource",
+)
 
 EventDict = MutableMapping[str, Any]
 
@@ -97,7 +109,16 @@ def _render_json(_logger: Any, _name: str, event: EventDict) -> str:
 
 def _hide_details(_logger: Any, _name: str, event: EventDict) -> EventDict:
     """A person on a terminal follows a task by its id; the rest stands in the JSON lines of a service."""
-    return {name: value for name, value in event.items() if name not in HIDDEN_ON_TERMINAL}
+    shown = {
+        name: value for name, value in event.items() if name not in HIDDEN_ON_TERMINAL and value not in (None, False)
+    }
+    if shown["event"] == "request":
+        shown["event"] = f"{shown.pop('method')} {shown.pop('route')}"
+    return {name: shown.pop(name) for name in FIRST_ON_TERMINAL if name in shown} | shown
+
+
+def _show_value(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _render_for_people() -> structlog.dev.ConsoleRenderer:
@@ -110,6 +131,7 @@ def _render_for_people() -> structlog.dev.ConsoleRenderer:
         return f"{LEVEL_COLOURS.get(str(value), '')}{value!s:<7}{RESET_ALL}"
 
     return structlog.dev.ConsoleRenderer(
+        sort_keys=False,
         exception_formatter=structlog.dev.plain_traceback,  # no values of variables: a guest's text may be among them
         columns=[
             Column("at", plain(DIM)),
@@ -118,7 +140,9 @@ def _render_for_people() -> structlog.dev.ConsoleRenderer:
             Column("event", plain(BRIGHT, EVENT_WIDTH)),
             Column(
                 "",
-                KeyValueColumnFormatter(key_style=DIM, value_style=MAGENTA, reset_style=RESET_ALL, value_repr=str),
+                KeyValueColumnFormatter(
+                    key_style=DIM, value_style=MAGENTA, reset_style=RESET_ALL, value_repr=_show_value
+                ),
             ),
         ],
     )
