@@ -37,5 +37,8 @@ def register(app: Flask, meter: RequestMeter) -> None:
             extra = {"method": method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
             log.info("request", extra=extra | ({"booth": booth} if booth else {}))
 
-        response.call_on_close(end)  # a follower's stream ends long after its view
+        if response.direct_passthrough:
+            end()  # a file goes to the server as it is, and nobody is told when it is closed
+        else:
+            response.call_on_close(end)  # a follower's stream ends long after its view
         return response

@@ -83,7 +83,9 @@ def test_no_line_holds_a_secret_or_a_guest_s_words_and_each_request_has_one(star
     with CloudStandIn(seconds=0.0) as cloud:
         farm, booth, _ = start_farm(OPENAI_API_KEY="sk-provider-secret", OPENAI_BASE_URL=cloud.base_url)
         booth.submit_until_taken("warm-up", portrait(2))
-        cloud.add_fault("refuse", times=1)
+        cloud.add_fault(
+            "status", status=400, body=json.dumps({"error": {"message": f"I will not write {MOTTO}"}}), times=1
+        )
         fields = {"order_id": "words", "style": "watercolour-cloud", "options": json.dumps({"motto": MOTTO})}
         sent = [("photo", (PHOTO_NAME, portrait(1), "image/jpeg"))]
         booth.request("POST", "/orders", data=fields, files=sent)
