@@ -22,7 +22,7 @@ from jobs.engine.changes import Watcher
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
 from jobs.figures import Readings, is_redis_up, read_metrics
-from jobs.orders.tallies import TAIL_LIMIT, WAIT_BUCKETS, WORK_BUCKETS, Counts
+from jobs.orders.tallies import WAIT_BUCKETS, WORK_BUCKETS, Counts
 from web.context import farm
 from web.errors import METRICS_LOCAL, METRICS_TOKEN, problem
 
@@ -96,7 +96,7 @@ class FarmCollector(Collector):
             yield _gauge("farm_database_up", "Does the database answer (1) or not (0)", 1.0)
             yield from _show_present(readings, settings.queue_limit)
             yield _gauge("farm_events_behind", "Events not rolled up into the tallies yet", readings.tallies.behind)
-            if readings.tallies.behind <= TAIL_LIMIT:  # a counter is left out rather than going backwards
+            if readings.tallies.is_whole:  # a counter is left out rather than going backwards
                 yield from _show_counts(readings.tallies.counts)
         folder = the_farm.storage.root if the_farm.storage.root.exists() else the_farm.storage.root.parent
         if folder.exists():

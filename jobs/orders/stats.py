@@ -14,7 +14,7 @@ from jobs.orders import book, calls
 from jobs.orders.models import Step, TallyPosition
 from jobs.orders.pauses import list_paused
 from jobs.orders.states import ENDED_TASK
-from jobs.orders.tallies import TAIL_LIMIT, read_tallies, total
+from jobs.orders.tallies import read_tallies, total
 
 
 def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def read_totals(session: Session) -> Totals:
     """
     tallies = read_tallies(session)
     last = book.last_finished_at(session)
-    if tallies.behind > TAIL_LIMIT:  # the first rounds after an upgrade: count the tasks themselves
+    if not tallies.is_whole:
         by_status = book.count_by_status(session)
         ended = sum(count for status, count in by_status.items() if status in ENDED_TASK)
         return Totals(sum(by_status.values()), ended, by_status.get("failed", 0), last)

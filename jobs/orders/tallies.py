@@ -56,9 +56,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class Tallies:
-    """All figures at one moment. `behind`: events that the reconciler has not counted yet."""
+    """All figures at one moment. `behind`: events that are not rolled up; too many, and the figures are not whole."""
 
     counts: Counts
+    is_whole: bool
     behind: int
     rolled_at: datetime | None
 
@@ -131,7 +132,7 @@ def roll_up(session: Session, extra: Counts | None = None) -> bool:
 def read_tallies(session: Session) -> Tallies:
     """All figures as of now. Must be the transaction's first question: position, tallies and events need one snapshot.
 
-    More than TAIL_LIMIT events behind the position are not counted: `behind` says how many there are.
+    With more than TAIL_LIMIT events behind the position they are not whole: the first rounds after an upgrade.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -141,10 +142,11 @@ def read_tallies(session: Session) -> Tallies:
     counts: Counts = defaultdict(float)
     for name, labels, value in session.execute(select(Tally.name, Tally.labels, Tally.value)):
         counts[name, tuple(json.loads(labels))] += value
-    if newest - start <= TAIL_LIMIT:
+    is_whole = newest - start <= TAIL_LIMIT
+    if is_whole:
         for key, value in fold(_load(session, start, newest, TAIL_LIMIT)).items():
             counts[key] += value
-    return Tallies(counts, max(newest - start, 0), position.rolled_at if position else None)
+    return Tallies(counts, is_whole, max(newest - start, 0), position.rolled_at if position else None)
 
 
 def total(counts: Counts, name: str, *labels: str | None) -> float:

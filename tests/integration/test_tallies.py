@@ -218,7 +218,6 @@ def test_while_an_upgrade_is_being_counted_the_totals_come_from_the_tasks(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live_through_everything(farm)
-    monkeypatch.setattr(stats, "TAIL_LIMIT", 5)
     monkeypatch.setattr(tallies, "TAIL_LIMIT", 5)
     totals = farm.database.read(stats.read_totals)
     assert (totals.submitted, totals.ended, totals.failed) == farm.database.read(count_by_looking)
