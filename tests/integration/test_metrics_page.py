@@ -1,4 +1,4 @@
-"""Who may read /metrics, and that it answers whatever is away. Addresses are the WSGI server's word: no sockets here."""
+"""Who may read /metrics, and that it answers whatever is away. Peers are the WSGI server's word: no sockets here."""
 
 from __future__ import annotations
 
