@@ -201,6 +201,7 @@ class Event(Base):
     """One line of an order's history. Written by the move itself, never changed."""
 
     __tablename__ = "events"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # an id below the tallies' position is never given again
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(Moment)

@@ -8,6 +8,10 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        # Ids of deleted events must not be given again: they would lie below the position, as if counted.
+        with op.batch_alter_table("events", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+            pass
     op.create_table(
         "tallies",
         sa.Column("name", sa.String(length=40), nullable=False),

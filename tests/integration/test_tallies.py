@@ -121,6 +121,8 @@ def test_the_figures_are_exact_at_every_moment_and_wherever_the_events_are_cut(
     assert rounds >= 5
     farm.database.write(lambda session: session.query(Event).delete())  # as retention may, once they are counted
     assert read(farm) == whole
+    accept(farm, 1, order_id="after-retention")
+    assert total(read(farm), "accepted") == 10
 
 
 def test_a_failed_task_that_is_tried_again_has_not_ended(farm: Farm) -> None:
