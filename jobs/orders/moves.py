@@ -139,6 +139,7 @@ def finish_step(
         )
     _record(session, now, "S4", held, images=len(images), **({} if cost is None else {"cost": cost}))
     if following is not None:
+        attempt = following.attempt + 1
         change_step(
             session,
             "S1",
@@ -146,10 +147,10 @@ def finish_step(
             following.attempt,
             "pending",
             status="queued",
-            attempt=following.attempt + 1,
+            attempt=attempt,
             queued_at=now,
         )
-        outbox_of(session).due.append((following.resource, following.id, following.attempt + 1))
+        outbox_of(session).due.append((following.resource, following.id, attempt))
     return following is None
 
 

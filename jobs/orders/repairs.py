@@ -71,6 +71,7 @@ def release_step(
     if worker is None and (step.claim_until is None or step.claim_until >= now):
         raise ClaimLost()
     order_id, task_id, ids = step.task.order_id, step.task_id, ids_of(step)
+    attempt = step.attempt  # the one that ends here: the UPDATE below raises the row's, in this session too
     raise_version(session, order_id)
     # A beat may come between our look and the UPDATE, so the UPDATE asks again.
     still = Step.worker == worker if worker is not None else Step.claim_until < now
@@ -82,7 +83,7 @@ def release_step(
             session,
             "S7",
             step_id,
-            step.attempt,
+            attempt,
             "running",
             still,
             status="failed",
@@ -99,11 +100,11 @@ def release_step(
             session,
             "S7",
             step_id,
-            step.attempt,
+            attempt,
             "running",
             still,
             status="retrying" if waits else "queued",
-            attempt=step.attempt + 1,
+            attempt=attempt + 1,
             crashes=crashes,
             worker=None,
             claim_until=None,
@@ -112,7 +113,7 @@ def release_step(
             kind="crash" if crashed else step.kind,
         )
         if not waits:
-            outbox_of(session).due.append((step.resource, step_id, step.attempt + 1))
+            outbox_of(session).due.append((step.resource, step_id, attempt + 1))
     record(
         session,
         now,
@@ -120,7 +121,7 @@ def release_step(
         order_id=order_id,
         task_id=task_id,
         step_id=step_id,
-        attempt=step.attempt,
+        attempt=attempt,
         actor=actor,
         detail=detail,
     )
@@ -155,6 +156,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
     step = next((step for step in task.steps if step.status == "failed"), None)
     if task.status != "failed" or step is None:
         raise Conflict("Only a failed task can be tried again.")
+    attempt = step.attempt + 1
     change_task(
         session,
         task_id,
@@ -172,7 +174,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
         step.attempt,
         "failed",
         status="queued",
-        attempt=step.attempt + 1,
+        attempt=attempt,
         failures=0,
         crashes=0,
         claims=0,
@@ -183,7 +185,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
         finished_at=None,
         queued_at=now,
     )
-    outbox_of(session).due.append((step.resource, step.id, step.attempt + 1))
+    outbox_of(session).due.append((step.resource, step.id, attempt))
     _record(session, now, "S9", step, actor)
 
 
