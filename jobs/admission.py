@@ -7,6 +7,7 @@ index decides. All photos of one submission are taken, or none.
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,10 @@ from jobs.media.images import prepare_photo
 from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
 from jobs.orders import intake
-from jobs.orders.intake import Bounds, Request, StoredPhoto
+from jobs.orders.intake import Bounds, Request, StoredPhoto, Taken
 from jobs.styles.options import check_options
+
+log = logging.getLogger(__name__)
 
 DISK_RETRY_SECONDS = 60
 
@@ -64,14 +67,18 @@ class Admission:
             if lock.waited and not (missing := self.database.read(intake.find_missing, request)):
                 return False
             stored = self._store({digest: photos[digest] for digest in missing.fresh})
-            used: set[str] | None = None
+            taken: Taken | None = None
             try:
-                used = self._insert(request, stored)
+                taken = self._insert(request, stored)
             finally:
                 for photo in stored.values():
-                    if used is None or photo.path not in used:
+                    if taken is None or photo.path not in taken.paths:
                         self.storage.delete(photo.path)
-        return used is not None
+        if taken is None:
+            return False
+        ids = {"order_id": submission.order_id, "task_ids": taken.task_ids}
+        log.info("tasks accepted", extra=ids | {"style": submission.style, "booth": booth.name})
+        return True
 
     def _check(self, booth: BoothId, submission: Submission, digests: tuple[str, ...]) -> Request:
         style = self.menu.shelf.get(submission.style)
@@ -92,7 +99,7 @@ class Admission:
             raise StorageFull(retry_after=DISK_RETRY_SECONDS) from exc
         return stored
 
-    def _insert(self, request: Request, stored: dict[str, StoredPhoto]) -> set[str] | None:
+    def _insert(self, request: Request, stored: dict[str, StoredPhoto]) -> Taken | None:
         try:
             return self.database.write(intake.insert, request, stored, self.signer, self.bounds)
         except IntegrityError:

@@ -6,6 +6,7 @@ from functools import cache
 
 from rq import get_current_job
 
+from jobs import trail
 from jobs.engine.rings import describe
 from jobs.engine.take import Taker
 from jobs.engine.worker import current_worker
@@ -32,6 +33,7 @@ def take(resource: str, *, step_id: int = 0, attempt: int = 0) -> None:
     if worker is None or job is None or resource not in RESOURCES:
         raise ValueError("not a ring of this farm")
     redis = farm_of_process().redis
-    taker_of_process(resource).take(
-        worker.name, should_stop=lambda: worker.stopping, note=lambda text: describe(redis, job.id, text)
-    )
+    with trail.bound(resource=resource, worker=worker.name, job_id=job.id):
+        taker_of_process(resource).take(
+            worker.name, should_stop=lambda: worker.stopping, note=lambda text: describe(redis, job.id, text)
+        )

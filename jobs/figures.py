@@ -1,14 +1,19 @@
-"""The answers of /queue and /stats: the database's counts beside RQ's registry of workers."""
+"""The answers of /queue and /stats, and the readings behind /metrics: the database beside RQ's registry of workers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
+from jobs.comfyui import servers
+from jobs.comfyui.servers import ServerState
 from jobs.database import Database
 from jobs.engine.pools import count_workers
-from jobs.orders.stats import percentile, read_counts, show_moment, total_ended
+from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment
+from jobs.orders.tallies import Tallies, read_tallies
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 
@@ -16,10 +21,10 @@ from jobs.settings import Settings
 def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
     """GET /queue."""
     counts = database.read(read_counts, tuple(RESOURCES))
-    queued = counts["by_status"].get("queued", 0)
+    queued = counts["open"].get("queued", 0)
     return {
         "queued": queued,
-        "running": counts["by_status"].get("running", 0),
+        "running": counts["open"].get("running", 0),
         "limit": settings.queue_limit,
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
         "accepting": queued < settings.queue_limit and not counts["intake_paused"],
@@ -29,17 +34,16 @@ def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str
 
 def read_stats(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
     """GET /stats: nine fields and the resources."""
-    counts = database.read(read_counts, tuple(RESOURCES))
-    by_status = counts["by_status"]
-    queued = by_status.get("queued", 0)
+    totals, counts = database.read(lambda session: (read_totals(session), read_counts(session, tuple(RESOURCES))))
+    queued = counts["open"].get("queued", 0)
     resources = _resources(counts, redis, settings)
     workers = sum(resource["workers"] for resource in resources.values())
     return {
-        "total_submitted": sum(by_status.values()),
-        "total_processed": total_ended(by_status),
-        "total_failed": by_status.get("failed", 0),
+        "total_submitted": totals.submitted,
+        "total_processed": totals.ended,
+        "total_failed": totals.failed,
         "current_queue_size": queued,
-        "last_processed_time": show_moment(counts["last_finished_at"]),
+        "last_processed_time": show_moment(totals.last_finished_at),
         "queue_size": queued,
         "queue_maxsize": settings.queue_limit,
         "is_running": workers > 0,
@@ -61,3 +65,55 @@ def _resources(counts: dict[str, Any], redis: Redis, settings: Settings) -> dict
             "paused_until": known["paused_until"],
         }
     return shown
+
+
+@dataclass(frozen=True)
+class Slots:
+    """One resource now: live workers, those with a ring in hand, calls in flight, their limit, room, waiting steps."""
+
+    workers: int
+    busy: int
+    in_flight: int
+    limit: int
+    room: int
+    queued: int
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All that /metrics tells of the farm as a whole, in one snapshot of the database."""
+
+    tallies: Tallies
+    present: Present
+    servers: list[ServerState]
+    slots: dict[str, Slots]
+    database_bytes: int
+
+
+def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readings:
+    """The readings of this moment. Raises DatabaseAway; without Redis there are no workers."""
+    tallies, present, states = database.read(
+        lambda session: (
+            read_tallies(session),
+            read_present(session, tuple(RESOURCES)),
+            servers.list_states(session),
+        )
+    )
+    slots = {}
+    for name, resource in RESOURCES.items():
+        count, limit = count_workers(redis, name), settings.limit_of(name)
+        load = present.load[name]
+        room = max(limit - sum(load.values()), 0)
+        if resource.has_servers:
+            free = (settings.comfyui_depth - load.get(state.url, 0) for state in states if state.usable)
+            room = min(room, sum(max(places, 0) for places in free))
+        slots[name] = Slots(count.workers, count.busy, sum(load.values()), limit, room, present.waiting[name])
+    return Readings(tallies, present, states, slots, database.count_bytes())
+
+
+def is_redis_up(redis: Redis) -> bool:
+    """Does Redis answer?"""
+    try:
+        return bool(redis.ping())
+    except (RedisError, OSError):
+        return False

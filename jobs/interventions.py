@@ -5,6 +5,7 @@ Each is a move, its audit and what must follow outside, the same for whoever ask
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from jobs.orders.models import Call, Image, Order, Photo, Step, Task
 from jobs.orders.states import OPEN_TASK
 from jobs.styles.shelf import Style
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Interventions:
@@ -38,6 +41,7 @@ class Interventions:
     def retry(self, task_id: str, *, actor: str) -> None:
         """A failed task is tried again. Raises OrderNotFound, Conflict."""
         self.database.write(self._retry, task_id, actor)
+        log.info("a failed task is tried again", extra={"task_id": task_id, "actor": actor, "move": "S9"})
 
     def redo(self, task_id: str, *, actor: str, booth_id: int | None = None) -> str:
         """Another take of the same photo and style, admitted like any new task; returns its id.
@@ -46,15 +50,21 @@ class Interventions:
         """
         task = self.database.read(book.find_task, task_id, booth_id)
         style = self.database.read(self.menu.choose, task.style)
-        return self.database.write(self._redo, task_id, style, actor, booth_id)
+        fresh = self.database.write(self._redo, task_id, style, actor, booth_id)
+        log.info("another take was accepted", extra={"task_id": fresh, "of_task_id": task_id, "actor": actor})
+        return fresh
 
     def cancel_task(self, task_id: str, *, actor: str, booth_id: int | None = None) -> str:
         """Nobody wants the task any more; returns its order's id. A task that has ended stays as it is."""
-        return self.database.write(self._cancel_task, task_id, actor, booth_id)
+        order_id = self.database.write(self._cancel_task, task_id, actor, booth_id)
+        log.info("a task was canceled", extra={"task_id": task_id, "order_id": order_id, "actor": actor})
+        return order_id
 
     def cancel_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> None:
         """Cancel every open task of an order. Raises OrderNotFound."""
-        self.database.write(self._cancel_order, order_id, actor, booth_id)
+        order = self.database.write(self._cancel_order, order_id, actor, booth_id)
+        ids = [task.task_id for task in order.tasks]
+        log.info("an order was canceled", extra={"order_id": order_id, "task_ids": ids, "actor": actor})
 
     def delete_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> dict[str, Any]:
         """Cancel, then remove photos, pictures, links and progress; returns the receipt. Raises OrderNotFound."""
@@ -62,6 +72,7 @@ class Interventions:
         for path in files:
             self.storage.delete(path)
         self.announcer.forget_progress(task_ids)
+        log.info("an order was deleted", extra={"order_id": order_id, "actor": actor})
         return receipt
 
     def _retry(self, session: Session, task_id: str, actor: str) -> None:

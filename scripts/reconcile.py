@@ -21,7 +21,7 @@ def main() -> int:
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return 2
-    logging.config.dictConfig(make_log_config())
+    logging.config.dictConfig(make_log_config("reconcile"))
     farm = Farm(settings)
     wait_until_current(farm.database)
     reconciler = farm.reconciler()

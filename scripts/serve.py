@@ -34,7 +34,7 @@ def main() -> int:
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return 2
-    logging.config.dictConfig(make_log_config())
+    logging.config.dictConfig(make_log_config("web"))
     share_heaps(DECODES_AT_ONCE)
     farm = Farm(settings, serves_web=True)
     _prepare(farm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from jobs.engine.changes import Watcher
 from jobs.errors import UnsupportedMedia
 from jobs.farm import Farm
 from jobs.orders.book import read_versions
-from web import errors
+from web import errors, journal
 from web.api import api
 from web.auth import SESSION_SECONDS
 from web.body_memory import bound_bodies
@@ -23,6 +22,7 @@ from web.dashboard import make_dashboard
 from web.docs import docs
 from web.guest import guest
 from web.health import health
+from web.metrics import RequestMeter, make_registry, metrics
 from web.ops import ops
 from web.proxies import TrustedProxies
 
@@ -67,10 +67,12 @@ def create_app(farm: Farm) -> Flask:
         app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]  # Flask's own way
             app.wsgi_app, settings.trusted_proxies
         )
-    _guard(app, farm)  # before anything that may refuse, so that every answer has its id
+    app.extensions["metrics"] = make_registry(farm, watcher)
+    journal.register(app, RequestMeter(app.extensions["metrics"]))  # first of all: every answer has its id and line
+    _guard(app, farm)  # before anything else that may refuse
     csrf = CSRFProtect(app)
     csrf.exempt(api)
-    for blueprint in (api, docs, health, guest, ops):
+    for blueprint in (api, docs, health, metrics, guest, ops):
         app.register_blueprint(blueprint)
     errors.register(app)
     dashboard = make_dashboard(farm)
@@ -88,7 +90,6 @@ def _guard(app: Flask, farm: Farm) -> None:
 
     @app.before_request
     def check_host() -> Response | None:
-        g.request_id = uuid.uuid4().hex[:16]
         name = _host_of(f"//{request.host}")
         if name not in known and not _is_loopback(name):
             return errors.problem(errors.HOST_NOT_ALLOWED)

@@ -92,6 +92,22 @@ CSRF = ErrorCode(
     "Booths never meet this: it guards the operators' pages.",
     "Load the page again, log in if asked, and press the button once more.",
 )
+METRICS_TOKEN = ErrorCode(
+    "metrics_token",
+    401,
+    "Not authenticated",
+    "Send METRICS_TOKEN as a bearer token.",
+    "Booths never meet this: it guards the metrics.",
+    "Give Prometheus the token that METRICS_TOKEN holds.",
+)
+METRICS_LOCAL = ErrorCode(
+    "metrics_local",
+    403,
+    "Forbidden",
+    "Without METRICS_TOKEN only this machine may read the metrics.",
+    "Booths never meet this: it guards the metrics.",
+    "Set METRICS_TOKEN, restart the web, and give the token to Prometheus.",
+)
 ERROR = ErrorCode(
     "error",
     400,
@@ -133,6 +149,8 @@ CODES: dict[str, ErrorCode] = list_codes() | {
         HOST_NOT_ALLOWED,
         FOREIGN_ORIGIN,
         CSRF,
+        METRICS_TOKEN,
+        METRICS_LOCAL,
         ERROR,
         DEFECT,
     )
@@ -204,5 +222,5 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def apologize(error: Exception) -> Response:
-        log.exception("a request failed with a defect", extra={"path": request.path, "request_id": g.get("request_id")})
+        log.exception("a request failed with a defect", extra={"route": str(request.url_rule)})
         return problem(DEFECT, retry_after=30)

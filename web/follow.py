@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from flask import Response, after_this_request, current_app, stream_with_context
+from flask import Response, after_this_request, current_app, g, stream_with_context
 
 from jobs.engine.changes import Watcher
 from jobs.errors import FarmBusy, FarmError
@@ -34,6 +34,7 @@ def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) 
     if not watcher.follow(order.id, seats=_count_seats()):
         after_this_request(_ask_later)
         return
+    g.follows = True
     try:
         until = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
         seen = after
@@ -47,6 +48,7 @@ def stream_order(watcher: Watcher, row_id: int, load: Callable[[], schemas.Order
     """The order now, then at every change, with progress between; ends after the terminal state."""
     if not watcher.follow(row_id, seats=_count_seats()):
         raise FarmBusy("Too many follow orders at the moment; poll instead.", retry_after=NO_SEAT_RETRY_SECONDS)
+    g.follows = True
     response = Response(
         stream_with_context(_events(watcher, row_id, load, last_seen)), content_type="text/event-stream; charset=utf-8"
     )

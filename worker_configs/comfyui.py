@@ -12,4 +12,4 @@ _settings = Settings.load()
 QUEUES = ["comfyui"]
 NUM_WORKERS = _settings.comfyui_workers
 REDIS_URL = _settings.redis
-DICT_CONFIG = make_log_config()
+DICT_CONFIG = make_log_config("comfyui")

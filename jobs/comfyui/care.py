@@ -25,6 +25,7 @@ from jobs.settings import Settings
 log = logging.getLogger(__name__)
 
 CATALOG_SECONDS = 60.0
+ACTOR = "reconciler"
 
 
 class ServerCare:
@@ -87,7 +88,7 @@ def find_leftovers(session: Session, url: str, present: set[str]) -> tuple[list[
 
 def close_call(session: Session, call_id: int, outcome: str) -> None:
     """Close a call whose work outside has come to its end."""
-    calls.close(session, call_id, now_of(session), outcome=outcome)
+    calls.close_alone(session, call_id, now_of(session), outcome=outcome, actor=ACTOR)
 
 
 def close_hopeless(session: Session, url: str, after_s: float) -> None:
@@ -99,4 +100,4 @@ def close_hopeless(session: Session, url: str, after_s: float) -> None:
         )
     )
     for call in list(rows):
-        calls.close(session, call.id, now, outcome="unknown")
+        calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)

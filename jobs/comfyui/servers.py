@@ -30,6 +30,7 @@ class ServerState:
 
     url: str
     usable: bool
+    drained: bool
     catalog_id: str | None
     why: str | None
 
@@ -56,6 +57,7 @@ def list_states(session: Session) -> list[ServerState]:
         ServerState(
             url=server.url,
             usable=server.set_aside_at is None and not server.drained,
+            drained=server.drained,
             catalog_id=server.catalog_id,
             why="drained by an operator" if server.drained else server.why,
         )

@@ -81,6 +81,7 @@ class Database:
         if self.is_sqlite:
             engine = create_engine(
                 self.url,
+                hide_parameters=True,  # an error's text goes to the log, and a guest's text may be among them
                 pool_size=pool_size,
                 max_overflow=pool_size,
                 pool_timeout=self.busy_seconds,
@@ -91,6 +92,7 @@ class Database:
             return engine
         return create_engine(
             self.url,
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=min(self.busy_seconds, 5.0),
@@ -160,6 +162,14 @@ class Database:
     def ping(self) -> None:
         """Ask the database for an answer. Raises DatabaseAway."""
         self.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
+
+    def count_bytes(self) -> int:
+        """How large the database is. Raises DatabaseAway."""
+        if self.is_sqlite:
+            question = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        else:
+            question = "SELECT pg_database_size(current_database())"
+        return int(self.read(lambda session: session.execute(text(question)).scalar_one()))
 
     def dispose(self) -> None:
         """Close every connection: before a fork, and at the end of a process."""

@@ -14,6 +14,7 @@ from types import TracebackType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from jobs import trail
 from jobs.comfyui import servers
 from jobs.database import Database
 from jobs.engine.changes import Announcer
@@ -56,7 +57,7 @@ class Hold:
         self._over = threading.Event()
         self._lost = threading.Event()
         self._reported_at = 0.0
-        self._thread = threading.Thread(target=self._beat, name="beat", daemon=True)
+        self._thread = threading.Thread(target=trail.carry(self._beat), name="beat", daemon=True)
 
     def __enter__(self) -> Hold:
         self._thread.start()

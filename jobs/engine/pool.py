@@ -170,7 +170,7 @@ class Pool:
     def _release_claims(self, database: Database, entry: Released) -> None:
         for step_id in database.read(repairs.list_claims_of, entry.name):
             try:
-                database.write(
+                ids = database.write(
                     repairs.release_step,
                     step_id,
                     actor=f"pool:{self._resource}",
@@ -181,7 +181,7 @@ class Pool:
                 )
             except ClaimLost:
                 continue
-            log.warning("a dead worker's step goes on elsewhere", extra={"worker": entry.name, "step_id": step_id})
+            log.warning("a dead worker's step was taken away", extra={"move": "S7", "worker": entry.name, **ids})
 
     def _kill_overdue(self) -> None:
         if time.monotonic() - self._overdue_looked_at < OVERDUE_LOOK_SECONDS or not self._slots:

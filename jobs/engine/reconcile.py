@@ -26,7 +26,7 @@ from jobs.engine.changes import RECONCILE_CHANNEL, Listener
 from jobs.engine.retries import REASONS
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
-from jobs.orders import calls, pauses, repairs
+from jobs.orders import calls, pauses, repairs, tallies
 from jobs.orders.models import Image, Photo, Step, Task
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 ACTOR = "reconciler"
 FILES_SECONDS = 60.0
+TALLY_SECONDS = 5.0
+TALLY_AT_ONCE_SECONDS = 1.0
 ORPHAN_SECONDS = 3600.0
 
 
@@ -48,6 +50,7 @@ class Reconciler:
         self._settings = settings
         self._wake = threading.Event()
         self.stop = threading.Event()
+        self._rung_again = 0
         self._trust_claims_at = time.monotonic() + settings.claim_s
         self._last_round = time.monotonic()
 
@@ -58,7 +61,7 @@ class Reconciler:
         for url in self._settings.comfyui_urls:
             threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
         threading.Thread(target=self._listen, name="reconcile-listener", daemon=True).start()
-        next_rings = next_files = time.monotonic()
+        next_rings = next_files = next_tally = time.monotonic()
         while not self.stop.is_set():
             self._guard(self.sweep)
             now = time.monotonic()
@@ -67,6 +70,9 @@ class Reconciler:
                 next_rings = now + self._settings.ring_s
             elif self._epoch_is_missing():
                 self._guard(self.compare_rings)
+            if now >= next_tally:
+                self._guard(self.roll_up)
+                next_tally = now + TALLY_SECONDS
             if now >= next_files:
                 self._guard(self.sweep_files)
                 next_files = now + FILES_SECONDS
@@ -97,9 +103,18 @@ class Reconciler:
                 for step_id, attempt in due[: max(missing, 0)]:
                     rings.ring(self._redis, resource, step_id, attempt)
                 if missing > 0:
+                    self._rung_again += missing
                     log.info("rang again", extra={"resource": resource, "rings": missing})
         except (RedisError, OSError) as exc:
             log.warning("rings cannot be compared: Redis is away", extra={"error": type(exc).__name__})
+
+    def roll_up(self) -> None:
+        """Count what happened since the last round; after an upgrade a share of what is there, round by round."""
+        until = time.monotonic() + TALLY_AT_ONCE_SECONDS
+        rung, self._rung_again = self._rung_again, 0
+        has_more = self._database.write(tallies.roll_up, {("repairs", ("ring",)): float(rung)} if rung else None)
+        while has_more and time.monotonic() < until and not self.stop.is_set():
+            has_more = self._database.write(tallies.roll_up)
 
     def sweep_files(self) -> None:
         """Remove files that no row names and that nobody touched for an hour."""
@@ -110,10 +125,10 @@ class Reconciler:
 
     def _repair(self, move: Callable[..., Any], row_id: int, **kwargs: Any) -> None:
         try:
-            self._database.write(move, row_id, **kwargs)
+            ids = self._database.write(move, row_id, **kwargs)
         except ClaimLost:
             return  # it moved on by itself
-        log.info("repaired", extra={"move": move.__name__, "row_id": row_id})
+        log.info("repaired", extra={"repair": move.__name__, **ids})
 
     def _guard(self, round_: Callable[[], None]) -> None:
         try:
@@ -183,11 +198,11 @@ def close_unanswerable(session: Session, settings: Settings) -> None:
     now = now_of(session)
     for call in calls.list_closing(session, "api"):
         if call.closing_at and call.closing_at < now - timedelta(seconds=settings.openai_silence_s):
-            calls.close(session, call.id, now, outcome="unknown")
+            calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)
     for call in calls.list_closing(session, "comfyui"):
         gone = call.server not in settings.comfyui_urls
         if gone and call.closing_at and call.closing_at < now - timedelta(seconds=settings.silent_s):
-            calls.close(session, call.id, now, outcome="unknown")
+            calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)
 
 
 def is_file_known(session: Session, path: str) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from jobs import trail
 from jobs.comfyui.servers import Abilities
 from jobs.database import Database
 from jobs.engine.changes import Announcer
@@ -26,7 +28,7 @@ from jobs.errors import ClaimLost, DatabaseAway
 from jobs.errors.steps import AccountRefused, Busy, LocalTrouble, WorkflowRejected
 from jobs.media.storage import DiskStorage
 from jobs.orders import moves, pauses
-from jobs.orders.models import Image, Step
+from jobs.orders.models import Image, Step, Task
 from jobs.orders.work import Executor, Made, Work
 from jobs.settings import Settings
 from jobs.styles.options import with_defaults
@@ -55,9 +57,17 @@ class Runner:
         """
         held = claim.held
         try:
-            work, timeout_s, failures = self.database.read(load_work, held.step_id, self.storage.read)
+            work, timeout_s, failures, ids = self.database.read(load_work, held.step_id, self.storage.read)
         except ClaimLost:
             return
+        with trail.bound(**ids, step_id=held.step_id, attempt=held.attempt):
+            log.info(
+                "a worker has the step", extra={"move": "S2", "server": claim.call.server, "adopted": claim.adopted}
+            )
+            self._perform(claim, work, asked_at, timeout_s, failures)
+
+    def _perform(self, claim: Claim, work: Work, asked_at: float, timeout_s: float, failures: int) -> None:
+        held = claim.held
         with Hold(
             self.database,
             self.announcer,
@@ -72,9 +82,13 @@ class Runner:
                 hold.check()
                 images = self._keep_storing(made, hold)
                 hold.check()
-                self._insist(moves.finish_step, held, hold.call.id, images, made.cost)
+                ended = self._insist(moves.finish_step, held, hold.call.id, images, made.cost)
+                seconds = round(time.monotonic() - asked_at, 3)
+                log.info(
+                    "the task succeeded" if ended else "the step succeeded", extra={"move": "S4", "seconds": seconds}
+                )
             except ClaimLost:
-                log.info("the step is no longer ours", extra={"step_id": held.step_id, "attempt": held.attempt})
+                log.info("the step is no longer ours")
             except Exception as exc:  # every other error ends the attempt; what it means is decided in one place
                 self._settle(exc, hold, failures)
 
@@ -89,7 +103,7 @@ class Runner:
             except LocalTrouble:
                 if hold.seconds_left() < -GRACE_SECONDS / 2:
                     raise
-                log.warning("a picture cannot be stored; it is kept in memory", extra={"step_id": hold.held.step_id})
+                log.warning("a picture cannot be stored; it is kept in memory")
                 hold.wait(random.uniform(*LOCAL_SECONDS))  # noqa: S311  jitter, not a secret
 
     def _store(self, made: Made, hold: Hold) -> list[dict[str, Any]]:
@@ -124,7 +138,12 @@ class Runner:
             has_untried_server, self.abilities, held.step_id
         ):
             decision = Decision(retry=False, kind="bad_input", counts=False, wait_s=0.0)
-        extra = {"step_id": held.step_id, "attempt": held.attempt, "kind": decision.kind, "retry": decision.retry}
+        extra = {
+            "move": "S5" if decision.retry else "S6",
+            "kind": decision.kind,
+            "wait_s": round(decision.wait_s, 1),
+            "error": type(error).__name__,
+        }
         if is_expected(error):
             log.warning("an attempt ended", extra=extra)
         else:
@@ -160,27 +179,26 @@ class Runner:
         except ClaimLost:
             log.info("the step is no longer ours", extra=extra)
 
-    def _insist(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def _insist(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Write, and again while the database is away: what is made is kept until it can be written down.
 
         The claim runs out meanwhile; then the next attempt adopts the call, and this write hits no row.
         """
-        for attempt in Retrying(
+        insist = Retrying(
             retry=retry_if_exception_type(DatabaseAway),
             wait=wait_random_exponential(multiplier=0.5, max=5),
             stop=stop_after_delay(300),
             reraise=True,
-        ):
-            with attempt:
-                self.database.write(function, *args, **kwargs)
+        )
+        return insist(self.database.write, function, *args, **kwargs)
 
 
-def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> tuple[Work, float, int]:
-    """An attempt's work, its time limit in seconds, and the failures before it. `read(path)`: the bytes of a file.
+def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> tuple[Work, float, int, dict[str, str]]:
+    """An attempt's work, its time limit in seconds, the failures before it, and by which ids people know it.
 
-    Raises ClaimLost when the source picture is gone.
+    `read(path)`: the bytes of a file. Raises ClaimLost when the source picture is gone.
     """
-    step = session.get_one(Step, step_id)
+    step = session.get_one(Step, step_id, options=[joinedload(Step.task).joinedload(Task.order)])
     task = step.task
     document = task.recipe.document
     options = with_defaults(document["options"], task.options)
@@ -197,4 +215,5 @@ def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> t
         raise ClaimLost()  # the order was deleted this instant
     path = source
     seed = int(options.get("seed", task.seed))
-    return Work(document["steps"][step.position], options, seed, lambda: read(path)), step.timeout_s, step.failures
+    work = Work(document["steps"][step.position], options, seed, lambda: read(path))
+    return work, step.timeout_s, step.failures, {"task_id": task.task_id, "order_id": task.order.order_id}

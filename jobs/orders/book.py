@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from jobs.access.audit import list_for
 from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
 from jobs.orders.models import Event, Order, Photo, Step, Task
+from jobs.orders.states import OPEN_TASK
 
 RECENT = 30
 """How many finished tasks of a style its usual duration is taken from."""
+
+FEW_ORDERS = 100
 
 
 def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
@@ -113,7 +116,7 @@ def list_tasks(
     if status:
         query = query.where(Task.status == status)
     if search:
-        query = query.where((Order.order_id == search) | (Order.code == search.upper()) | (Booth.name == search))
+        query = query.where(_match(session, search))
     if before is not None:
         query = query.where(Task.id < before)
     found = session.execute(query).all()
@@ -133,6 +136,21 @@ def list_tasks(
     ]
     following = found[limit - 1][0].id if len(found) > limit else None
     return rows, following
+
+
+def _match(session: Session, search: str) -> ColumnElement[bool]:
+    """What was searched for, resolved first: one question over three tables would look at every task."""
+    named = or_(Order.order_id == search, Order.code == search.upper())
+    orders = set(session.scalars(select(Order.id).where(named)))
+    booth_id = session.scalar(select(Booth.id).where(Booth.name == search))
+    if booth_id is not None:
+        own = session.scalars(
+            select(Order.id).where(Order.booth_id == booth_id).order_by(Order.id.desc()).limit(FEW_ORDERS + 1)
+        ).all()
+        if len(own) > FEW_ORDERS:  # so many that its newest tasks are soon found among everybody's
+            return or_(Order.booth_id == booth_id, Task.order_id.in_(orders))
+        orders |= set(own)
+    return Task.order_id.in_(orders)
 
 
 @dataclass(frozen=True)
@@ -175,8 +193,19 @@ def list_files(session: Session, order: Order) -> list[str]:
 
 
 def count_by_status(session: Session) -> dict[str, int]:
-    """Tasks ever accepted, by status."""
+    """Tasks ever accepted, by status. Looks at every task: the figures come from the tallies where those are whole."""
     return {status: count for status, count in session.execute(select(Task.status, func.count()).group_by(Task.status))}
+
+
+def count_open(session: Session) -> dict[str, int]:
+    """Tasks that have not ended, by status: looks at no others."""
+    query = select(Task.status, func.count()).where(Task.status.in_(OPEN_TASK)).group_by(Task.status)
+    return {status: count for status, count in session.execute(query)}
+
+
+def oldest_queued_at(session: Session) -> datetime | None:
+    """When the task was accepted that has waited longest for its start."""
+    return session.scalar(select(Task.created_at).where(Task.status == "queued").order_by(Task.id).limit(1))
 
 
 def last_finished_at(session: Session) -> datetime | None:

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of, outbox_of
 from jobs.errors import ClaimLost
-from jobs.orders.models import Call, Step
+from jobs.orders.events import record
+from jobs.orders.models import Call, Step, Task
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def replace_lost(session: Session, step_id: int, attempt: int, call: OpenCall, *
     )
     if step is None:
         raise ClaimLost()
-    if not close(session, call.id, now, outcome=outcome):
+    if not close_alone(session, call.id, now, outcome=outcome, actor=step.worker or ""):
         raise ClaimLost()
     return open_call(session, step, attempt, now, provider=call.provider, server=call.server)
 
 
 def close(session: Session, call_id: int, now: datetime, *, outcome: str, cost: float | None = None) -> bool:
-    """Close a call and free its slot. False when it was closed already."""
+    """Close a call and free its slot, as a part of a move whose event tells the outcome. False when it was closed."""
     resource = session.scalar(select(Call.resource).where(Call.id == call_id))
     result = session.execute(
         update(Call)
@@ -132,17 +133,41 @@ def close(session: Session, call_id: int, now: datetime, *, outcome: str, cost: 
     return bool(result.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def end_open_call(session: Session, step_id: int, now: datetime) -> None:
+def close_alone(session: Session, call_id: int, now: datetime, *, outcome: str, actor: str) -> bool:
+    """Close a call outside of any move of its step, with an event of its own. False when it was closed already."""
+    if not close(session, call_id, now, outcome=outcome):
+        return False
+    call = session.execute(
+        select(Task.order_id, Step.task_id, Call.step_id, Call.attempt)
+        .join(Step, Step.id == Call.step_id)
+        .join(Task, Task.id == Step.task_id)
+        .where(Call.id == call_id)
+    ).one()
+    record(
+        session,
+        now,
+        "call",
+        order_id=call.order_id,
+        task_id=call.task_id,
+        step_id=call.step_id,
+        attempt=call.attempt,
+        actor=actor,
+        detail={"outcome": outcome},
+    )
+    return True
+
+
+def end_open_call(session: Session, step_id: int, now: datetime) -> str | None:
     """The step ends while its call is open: an unsent one is closed, of a sent one the work outside must be stopped.
 
-    Closing the unsent one at once is safe: `mark_sent` asks for an open call of a running step. It may be sent between
-    our look and the UPDATE, so the UPDATE asks.
+    Returns the outcome if the call is closed: the move's event tells it. Closing the unsent one at once is safe:
+    `mark_sent` asks for an open call of a running step. It may be sent between our look and the UPDATE, so that asks.
     """
     call = session.execute(
         select(Call.id, Call.resource).where(Call.step_id == step_id, Call.state == "open")
     ).one_or_none()
     if call is None:
-        return
+        return None
     unsent = session.execute(
         update(Call)
         .where(Call.id == call.id, Call.state == "open", Call.sent_at.is_(None))
@@ -150,11 +175,12 @@ def end_open_call(session: Session, step_id: int, now: datetime) -> None:
     )
     if unsent.rowcount == 1:  # type: ignore[attr-defined]
         outbox_of(session).room.add(call.resource)
-        return
+        return "unsent"
     session.execute(
         update(Call).where(Call.id == call.id, Call.state == "open").values(state="closing", closing_at=now)
     )
     outbox_of(session).closing = True
+    return None
 
 
 def list_closing(session: Session, resource: str) -> list[Call]:

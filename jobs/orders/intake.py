@@ -66,6 +66,14 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What a submission added: the photos that rows name now, and the public ids of new and of revived tasks."""
+
+    paths: frozenset[str]
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Missing:
     """What a submission would add: digests without a task, and digests whose task is to be tried again."""
 
@@ -110,8 +118,8 @@ def check_room(session: Session, new: int, queue_limit: int) -> None:
 
 def insert(
     session: Session, request: Request, stored: dict[str, StoredPhoto], signer: Signer, bounds: Bounds
-) -> set[str] | None:
-    """Count and insert. Returns the paths of photos that rows name now, or None when nothing was added."""
+) -> Taken | None:
+    """Count and insert. None when nothing was added."""
     advisory_lock(session, ADMISSION_LOCK)
     now = now_of(session)
     order = _find_order(session, request)
@@ -128,11 +136,11 @@ def insert(
         order = _new_order(session, request, signer, now)
     else:
         raise_version(session, order.id)
-    used = set()
+    used, task_ids = set(), [task.task_id for task in revived]
     for digest in fresh:
         photo = _keep_photo(session, order, digest, stored, now)
         used.add(str(photo.path))
-        add_task(
+        task = add_task(
             session,
             order.id,
             photo,
@@ -143,9 +151,10 @@ def insert(
             deadline_s=bounds.deadline_s,
             actor=f"booth:{request.booth.name}",
         )
+        task_ids.append(task.task_id)
     for task in revived:
         revive_task(session, task.id, actor=f"booth:{request.booth.name}", deadline_s=bounds.deadline_s)
-    return used
+    return Taken(frozenset(used), tuple(task_ids))
 
 
 def add_task(

@@ -19,6 +19,7 @@ class Order(Base):
     """What a booth submits under its own order id. Its status is derived from its tasks, so it is not a column."""
 
     __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_booth_id_id", "booth_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[str] = mapped_column(String(32), unique=True)
@@ -70,7 +71,8 @@ class Task(Base):
     __table_args__ = (
         UniqueConstraint("order_id", "photo_sha256", "style", "options_key", "take", name="uq_tasks_identity"),
         Index("ix_tasks_status_id", "status", "id"),
-        Index("ix_tasks_style_finished_at", "style", "finished_at"),
+        Index("ix_tasks_status_finished_at", "status", "finished_at"),
+        Index("ix_tasks_style_status_finished_at", "style", "status", "finished_at"),
         {"sqlite_autoincrement": True},  # ids are never given twice, so they stay the order of admission
     )
 
@@ -148,6 +150,7 @@ class Call(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index("ix_calls_state_resource", "state", "resource"),
+        Index("ix_calls_server_id", "server", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -198,6 +201,7 @@ class Event(Base):
     """One line of an order's history. Written by the move itself, never changed."""
 
     __tablename__ = "events"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # an id below the tallies' position is never given again
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(Moment)
@@ -219,3 +223,26 @@ class Pause(Base):
     since: Mapped[datetime] = mapped_column(Moment)
     until: Mapped[datetime | None] = mapped_column(Moment)
     why: Mapped[str] = mapped_column(String(300))
+
+
+class Tally(Base):
+    """A figure that only grows, counted from the events up to the position: orders/tallies.py owns both tables."""
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    labels: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """A JSON list of the labels' values, in the order in which tallies.py names them."""
+    value: Mapped[float]
+
+
+class TallyPosition(Base):
+    """Up to which event the tallies count: one row. `noted_*`: the next stretch, once no older transaction is open."""
+
+    __tablename__ = "tally_position"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[int]
+    noted_event_id: Mapped[int]
+    noted_transaction: Mapped[int] = mapped_column(BigInteger)
+    rolled_at: Mapped[datetime | None] = mapped_column(Moment)

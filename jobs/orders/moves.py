@@ -137,8 +137,9 @@ def finish_step(
                 created_at=now,
             )
         )
-    _record(session, now, "S4", held, images=len(images))
+    _record(session, now, "S4", held, images=len(images), **({} if cost is None else {"cost": cost}))
     if following is not None:
+        attempt = following.attempt + 1
         change_step(
             session,
             "S1",
@@ -146,10 +147,10 @@ def finish_step(
             following.attempt,
             "pending",
             status="queued",
-            attempt=following.attempt + 1,
+            attempt=attempt,
             queued_at=now,
         )
-        outbox_of(session).due.append((following.resource, following.id, following.attempt + 1))
+        outbox_of(session).due.append((following.resource, following.id, attempt))
     return following is None
 
 
@@ -208,10 +209,10 @@ def fail_step(
         claim_until=None,
     )
     if outcome is None:
-        calls.end_open_call(session, held.step_id, now)
+        outcome = calls.end_open_call(session, held.step_id, now)
     else:
         calls.close(session, call_id, now, outcome=outcome)
-    _record(session, now, "S6", held, kind=kind)
+    _record(session, now, "S6", held, kind=kind, outcome=outcome)
 
 
 def count_queued(session: Session) -> int:

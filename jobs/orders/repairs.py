@@ -58,10 +58,11 @@ def release_step(
     crashed: bool = False,
     crash_wait_s: float = 10.0,
     reason: str = "",
-) -> None:
+) -> dict[str, Any]:
     """S7: take the step away from a worker that died (`worker` given) or whose claim ran out. Its call stays open.
 
     A worker's own death counts as a crash: the second waits, the third is poison, as are ten claims in a row.
+    Returns the ids for the log, as the moves below do.
     """
     now = now_of(session)
     step = _load(session, step_id)
@@ -69,19 +70,20 @@ def release_step(
         raise ClaimLost()
     if worker is None and (step.claim_until is None or step.claim_until >= now):
         raise ClaimLost()
-    order_id, task_id = step.task.order_id, step.task_id
+    order_id, task_id, ids = step.task.order_id, step.task_id, ids_of(step)
+    attempt = step.attempt  # the one that ends here: the UPDATE below raises the row's, in this session too
     raise_version(session, order_id)
     # A beat may come between our look and the UPDATE, so the UPDATE asks again.
     still = Step.worker == worker if worker is not None else Step.claim_until < now
     crashes = step.crashes + (1 if crashed else 0)
-    detail: dict[str, Any] = {"worker": step.worker, "crashes": crashes}
+    detail: dict[str, Any] = {"worker": step.worker, "crashes": crashes, "crashed": crashed}
     if crashes >= CRASHES_UNTIL_POISON or step.claims >= CLAIMS_UNTIL_POISON:
         change_task(session, task_id, "running", status="failed", kind="poison", reason=reason, finished_at=now)
         change_step(
             session,
             "S7",
             step_id,
-            step.attempt,
+            attempt,
             "running",
             still,
             status="failed",
@@ -91,19 +93,18 @@ def release_step(
             claim_until=None,
             finished_at=now,
         )
-        calls.end_open_call(session, step_id, now)
-        detail["kind"] = "poison"
+        detail |= {"kind": "poison", "outcome": calls.end_open_call(session, step_id, now)}
     else:
         waits = crashed and crashes >= CRASHES_UNTIL_POISON - 1
         change_step(
             session,
             "S7",
             step_id,
-            step.attempt,
+            attempt,
             "running",
             still,
             status="retrying" if waits else "queued",
-            attempt=step.attempt + 1,
+            attempt=attempt + 1,
             crashes=crashes,
             worker=None,
             claim_until=None,
@@ -112,7 +113,7 @@ def release_step(
             kind="crash" if crashed else step.kind,
         )
         if not waits:
-            outbox_of(session).due.append((step.resource, step_id, step.attempt + 1))
+            outbox_of(session).due.append((step.resource, step_id, attempt + 1))
     record(
         session,
         now,
@@ -120,10 +121,11 @@ def release_step(
         order_id=order_id,
         task_id=task_id,
         step_id=step_id,
-        attempt=step.attempt,
+        attempt=attempt,
         actor=actor,
         detail=detail,
     )
+    return ids | {key: detail[key] for key in ("crashes", "kind") if key in detail}
 
 
 def list_due_retries(session: Session) -> list[int]:
@@ -132,7 +134,7 @@ def list_due_retries(session: Session) -> list[int]:
     return list(session.scalars(select(Step.id).where(Step.status == "retrying", Step.not_before <= now)))
 
 
-def requeue_step(session: Session, step_id: int, *, actor: str) -> None:
+def requeue_step(session: Session, step_id: int, *, actor: str) -> dict[str, Any]:
     """S8: the wait is over."""
     now = now_of(session)
     step = _load(session, step_id)
@@ -142,6 +144,7 @@ def requeue_step(session: Session, step_id: int, *, actor: str) -> None:
     change_step(session, "S8", step_id, step.attempt, "retrying", status="queued", queued_at=now)
     outbox_of(session).due.append((step.resource, step_id, step.attempt))
     _record(session, now, "S8", step, actor)
+    return ids_of(step)
 
 
 def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float) -> None:
@@ -153,6 +156,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
     step = next((step for step in task.steps if step.status == "failed"), None)
     if task.status != "failed" or step is None:
         raise Conflict("Only a failed task can be tried again.")
+    attempt = step.attempt + 1
     change_task(
         session,
         task_id,
@@ -170,7 +174,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
         step.attempt,
         "failed",
         status="queued",
-        attempt=step.attempt + 1,
+        attempt=attempt,
         failures=0,
         crashes=0,
         claims=0,
@@ -181,7 +185,7 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
         finished_at=None,
         queued_at=now,
     )
-    outbox_of(session).due.append((step.resource, step.id, step.attempt + 1))
+    outbox_of(session).due.append((step.resource, step.id, attempt))
     _record(session, now, "S9", step, actor)
 
 
@@ -191,7 +195,7 @@ def list_past_deadline(session: Session) -> list[int]:
     return list(session.scalars(select(Task.id).where(Task.status.in_(OPEN_TASK), Task.deadline_at < now)))
 
 
-def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> None:
+def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> dict[str, Any]:
     """S10: the task has waited too long."""
     now = now_of(session)
     task = session.get_one(Task, task_id)
@@ -213,8 +217,9 @@ def expire_task(session: Session, task_id: int, *, actor: str, reason: str) -> N
         claim_until=None,
         finished_at=now,
     )
-    calls.end_open_call(session, step.id, now)
-    _record(session, now, "S10", step, actor)
+    outcome = calls.end_open_call(session, step.id, now)
+    _record(session, now, "S10", step, actor, {"outcome": outcome} if outcome else None)
+    return ids_of(step)
 
 
 def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
@@ -233,9 +238,20 @@ def cancel_task(session: Session, task_id: int, *, actor: str) -> bool:
         change_step(
             session, "S11", step.id, step.attempt, step.status, status="canceled", claim_until=None, finished_at=now
         )
-        calls.end_open_call(session, step.id, now)
-        _record(session, now, "S11", step, actor)
+        outcome = calls.end_open_call(session, step.id, now)
+        _record(session, now, "S11", step, actor, {"outcome": outcome} if outcome else None)
     return True
+
+
+def ids_of(step: Step) -> dict[str, Any]:
+    """By which ids a log line names a step."""
+    return {
+        "task_id": step.task.task_id,
+        "order_id": step.task.order.order_id,
+        "step_id": step.id,
+        "attempt": step.attempt,
+        "resource": step.resource,
+    }
 
 
 def _load(session: Session, step_id: int) -> Step:
@@ -245,7 +261,9 @@ def _load(session: Session, step_id: int) -> Step:
     return step
 
 
-def _record(session: Session, now: datetime, move: str, step: Step, actor: str) -> None:
+def _record(
+    session: Session, now: datetime, move: str, step: Step, actor: str, detail: dict[str, Any] | None = None
+) -> None:
     record(
         session,
         now,
@@ -255,4 +273,5 @@ def _record(session: Session, now: datetime, move: str, step: Step, actor: str) 
         step_id=step.id,
         attempt=step.attempt,
         actor=actor,
+        detail=detail,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,29 +11,23 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of
 from jobs.orders import book, calls
-from jobs.orders.models import Step
+from jobs.orders.models import Step, TallyPosition
 from jobs.orders.pauses import list_paused
 from jobs.orders.states import ENDED_TASK
+from jobs.orders.tallies import read_tallies, total
 
 
 def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
-    """Everything that the database knows: tasks by status, waits, and for each resource what waits and is in flight."""
-    by_status = book.count_by_status(session)
+    """What the database knows of the present: open tasks, waits, and for each resource what waits and is in flight."""
     waits = book.recent_waits(session)
     paused = list_paused(session, now_of(session))
     return {
-        "by_status": by_status,
+        "open": book.count_open(session),
         "waits": waits,
-        "last_finished_at": book.last_finished_at(session),
         "intake_paused": "intake" in paused,
         "resources": {
             name: {
-                "queued": session.scalar(
-                    select(func.count())
-                    .select_from(Step)
-                    .where(Step.resource == name, Step.status.in_(("queued", "retrying")))
-                )
-                or 0,
+                "queued": _count_waiting(session, name),
                 "in_flight": calls.count_in_flight(session, name),
                 "paused_until": _show_pause(paused.get(f"resource:{name}")),
             }
@@ -41,9 +36,69 @@ def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def total_ended(by_status: dict[str, int]) -> int:
-    """Tasks that have come to their end, failed and canceled ones included."""
-    return sum(count for status, count in by_status.items() if status in ENDED_TASK)
+@dataclass(frozen=True)
+class Present:
+    """The present for /metrics: open tasks by status, how long the first of them has waited, pauses, calls in flight by
+    resource and place (a server or a provider), waiting steps by resource, seconds since the reconciler last counted.
+    """
+
+    open: dict[str, int]
+    oldest_wait_s: float
+    paused: tuple[str, ...]
+    load: dict[str, dict[str, int]]
+    waiting: dict[str, int]
+    reconciler_age_s: float | None
+
+
+def read_present(session: Session, resources: tuple[str, ...]) -> Present:
+    """As of now, by the database's clock."""
+    now = now_of(session)
+    oldest = book.oldest_queued_at(session)
+    rolled_at = session.scalar(select(TallyPosition.rolled_at))
+    load: dict[str, dict[str, int]] = {}
+    for name in resources:
+        load[name] = {}
+        for (provider, server), count in calls.load_by_place(session, name).items():
+            place = server or provider or ""
+            load[name][place] = load[name].get(place, 0) + count
+    return Present(
+        open=book.count_open(session),
+        oldest_wait_s=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
+        paused=tuple(sorted(list_paused(session, now))),
+        load=load,
+        waiting={name: _count_waiting(session, name) for name in resources},
+        reconciler_age_s=max((now - rolled_at).total_seconds(), 0.0) if rolled_at else None,
+    )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Tasks ever accepted, those that have ended, the failed ones among them, and when one last ended."""
+
+    submitted: int
+    ended: int
+    failed: int
+    last_finished_at: datetime | None
+
+
+def read_totals(session: Session) -> Totals:
+    """Exact at every moment, whatever retention has taken away. Must be the transaction's first question.
+
+    A failed task that is tried again counts as neither ended nor failed until it ends once more.
+    """
+    tallies = read_tallies(session)
+    last = book.last_finished_at(session)
+    if not tallies.is_whole:
+        by_status = book.count_by_status(session)
+        ended = sum(count for status, count in by_status.items() if status in ENDED_TASK)
+        return Totals(sum(by_status.values()), ended, by_status.get("failed", 0), last)
+    revived = total(tallies.counts, "revived")
+    return Totals(
+        submitted=int(total(tallies.counts, "accepted")),
+        ended=int(total(tallies.counts, "ended") - revived),
+        failed=int(total(tallies.counts, "ended", None, "failed") - revived),
+        last_finished_at=last,
+    )
 
 
 def percentile(ascending: list[float], share: float) -> float | None:
@@ -56,6 +111,11 @@ def percentile(ascending: list[float], share: float) -> float | None:
 def show_moment(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def _count_waiting(session: Session, resource: str) -> int:
+    query = select(func.count()).select_from(Step).where(Step.resource == resource)
+    return session.scalar(query.where(Step.status.in_(("queued", "retrying")))) or 0
 
 
 def _show_pause(pause: Any) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
+from jobs.engine.rings import queue_of
 from jobs.errors import ClaimLost, Conflict
 from jobs.farm import Farm
 from jobs.orders import repairs
-from jobs.orders.models import Step, Task
+from jobs.orders.models import Event, Step, Task
 from tests import builders
 from tests.builders import accept, change, claim, fail, finish, get_step, get_task, list_calls, must_claim, retry, send
 
@@ -191,3 +193,19 @@ def test_nobody_moves_a_step_that_has_ended(farm: Farm, move: str) -> None:
     before.pop("orders")
     after.pop("orders")  # its version may rise: followers look once more
     assert after == before
+
+
+def test_the_history_and_the_ring_name_the_right_attempts(farm: Farm) -> None:
+    accept(farm, style=builders.TWO_STEPS)
+    claimed = must_claim(farm)
+    farm.redis.flushall()
+    farm.database.write(repairs.release_step, claimed.held.step_id, actor="pool:comfyui", worker="worker-1")
+    builders.fail(farm, must_claim(farm))
+    farm.database.write(repairs.revive_task, claimed.held.task_id, actor="admin", deadline_s=60)
+    builders.finish(farm, must_claim(farm))
+    following = builders.list_steps(farm)[1]
+    history = select(Event.move, Event.attempt).where(Event.step_id.is_not(None)).order_by(Event.id)
+    events = farm.database.read(lambda session: [tuple(row) for row in session.execute(history)])
+    assert events == [("S2", 1), ("S7", 1), ("S2", 2), ("S6", 2), ("S9", 3), ("S2", 3), ("S4", 3)]
+    rings = [(job.kwargs["step_id"], job.kwargs["attempt"]) for job in queue_of("comfyui", farm.redis).jobs]
+    assert rings == [(claimed.held.step_id, 2), (claimed.held.step_id, 3), (following.id, 1)]

@@ -40,8 +40,8 @@ CONTRACT = {
     ("POST", "/booths/me/heartbeat"),
     ("GET", "/images/{token}"),
 }
-NOT_OF_THE_API = {"foreign_origin", "csrf", "error", "method_not_allowed"}
-"""Codes of operators' forms, and of methods and statuses that no call describes."""
+NOT_OF_THE_API = {"foreign_origin", "csrf", "error", "method_not_allowed", "metrics_token", "metrics_local"}
+"""Codes of operators' forms, of the metrics, and of methods and statuses that no call describes."""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["real", "simulated"])
