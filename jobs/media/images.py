@@ -9,6 +9,7 @@ import hashlib
 import io
 import threading
 import warnings
+import zlib
 from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps
@@ -17,6 +18,7 @@ from jobs.errors import PhotoRejected, PhotoTooLarge
 from jobs.errors.steps import BadAnswer
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PHOTO_BYTES = 25 * 1000 * 1000
 MAX_PIXELS = 50_000_000
 MIN_SIDE, MAX_SIDE = 64, 12_000
@@ -99,9 +101,8 @@ class _TooBig(Exception):
 
 
 def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
-    if data.startswith(b"\x89PNG"):
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            image.verify()  # decoding alone does not look at the checksums of the pixels
+    if data.startswith(PNG_SIGNATURE):
+        _check_chunks(data)  # decoding alone does not look at every checksum
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if min(width, height) < min_side:
@@ -114,6 +115,19 @@ def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
         flat = _to_rgb(upright, image.info.get("icc_profile"))
     flat.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return flat
+
+
+def _check_chunks(png: bytes) -> None:
+    """Every chunk up to IEND is whole and has its checksum. Raises ValueError."""
+    view, at, kind = memoryview(png), len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        if len(view) < at + 12:
+            raise ValueError("the file ends before its last chunk")
+        length, kind = int.from_bytes(view[at : at + 4]), bytes(view[at + 4 : at + 8])
+        end = at + 8 + length
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise ValueError("a checksum is wrong")
+        at = end + 4
 
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
