@@ -193,12 +193,16 @@ class _Places:
         return {server: last for server, last in rows}
 
 
-def has_untried_server(session: Session, abilities: Abilities, step_id: int) -> bool:
-    """After a server rejected a step's workflow: is there another configured one that should be able to run it?"""
+def has_untried_server(session: Session, abilities: Abilities, step_id: int, server: str | None) -> bool:
+    """After `server` rejected a step's workflow: is there another configured one that should be able to run it?
+
+    The rejection of `server` itself is not written down yet: its call is still open.
+    """
     step = session.get_one(Step, step_id)
     recipe_id = step.task.recipe_id
     document = step.task.recipe.document["steps"][step.position]
     rejected = set(session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected")))
+    rejected.add(server)
     return any(
         state.url not in rejected
         and not abilities.missing(session, state.catalog_id, recipe_id, step.position, document)
