@@ -78,7 +78,7 @@ def prepare_picture(data: bytes) -> Picture:
     """A result from outside as a picture of ours with its thumbnail. Raises BadAnswer when it cannot be decoded."""
     with _decoding:
         try:
-            image = _decode(data, min_side=1)
+            image = _decode(data)
         except Exception as exc:  # as above: damaged files raise nearly anything
             raise BadAnswer("The server sent a picture that cannot be read.", detail=type(exc).__name__) from exc
         full = _encode_jpeg(image, PICTURE_QUALITY)
@@ -100,13 +100,13 @@ class _TooBig(Exception):
     """The picture's sides are outside what the farm takes."""
 
 
-def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
     if data.startswith(PNG_SIGNATURE):
         _check_chunks(data)  # decoding alone does not look at every checksum
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
-        if min(width, height) < min_side:
-            raise _TooBig(f"The photo is smaller than {min_side} pixels.")
+        if min(width, height) < MIN_SIDE:
+            raise _TooBig(f"The photo is smaller than {MIN_SIDE} pixels.")
         if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
             raise _TooBig("The photo has more pixels than the farm takes.")
         image.draft("RGB", (STORED_SIDE, STORED_SIDE))  # JPEG only: decodes huge photos at a fraction of the memory
