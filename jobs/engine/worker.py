@@ -108,7 +108,8 @@ class FarmWorker(SimpleWorker):
     def _drop_unreadable(self) -> None:
         """Such an id would lie in the list of jobs on their way for ever, and end whoever cleans it up."""
         for queue in self.queues:
-            for raw in self.connection.lrange(queue.intermediate_queue_key, 0, -1):
+            entries: Any = self.connection.lrange(queue.intermediate_queue_key, 0, -1)
+            for raw in entries:
                 try:
                     raw.decode()
                 except UnicodeDecodeError:
