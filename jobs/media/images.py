@@ -22,6 +22,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PHOTO_BYTES = 25 * 1000 * 1000
 MAX_PIXELS = 50_000_000
 MIN_SIDE, MAX_SIDE = 64, 12_000
+MIN_PICTURE_SIDE = 16
+"""A photo of 12 000 × 64 is stored as 4096 × 22, and a style may hand its size on; what is smaller still is no result."""
 STORED_SIDE = 4096
 PHOTO_QUALITY = 92
 PICTURE_QUALITY = 95
@@ -78,7 +80,7 @@ def prepare_picture(data: bytes) -> Picture:
     """A result from outside as a picture of ours with its thumbnail. Raises BadAnswer when it cannot be decoded."""
     with _decoding:
         try:
-            image = _decode(data)
+            image = _decode(data, MIN_PICTURE_SIDE)
         except Exception as exc:  # as above: damaged files raise nearly anything
             raise BadAnswer("The server sent a picture that cannot be read.", detail=type(exc).__name__) from exc
         full = _encode_jpeg(image, PICTURE_QUALITY)
@@ -100,13 +102,13 @@ class _TooBig(Exception):
     """The picture's sides are outside what the farm takes."""
 
 
-def _decode(data: bytes) -> Image.Image:
+def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
     if data.startswith(PNG_SIGNATURE):
         _check_chunks(data)  # decoding alone does not look at every checksum
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
-        if min(width, height) < MIN_SIDE:
-            raise _TooBig(f"The photo is smaller than {MIN_SIDE} pixels.")
+        if min(width, height) < min_side:
+            raise _TooBig(f"The photo is smaller than {min_side} pixels.")
         if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
             raise _TooBig("The photo has more pixels than the farm takes.")
         image.draft("RGB", (STORED_SIDE, STORED_SIDE))  # JPEG only: decodes huge photos at a fraction of the memory
