@@ -23,7 +23,7 @@ MAX_PHOTO_BYTES = 25 * 1000 * 1000
 MAX_PIXELS = 50_000_000
 MIN_SIDE, MAX_SIDE = 64, 12_000
 MIN_PICTURE_SIDE = 16
-"""A photo of 12 000 × 64 is stored as 4096 × 22, and a style may hand its size on; what is smaller still is no result."""
+"""A photo of 12 000 × 64 is stored as 4096 × 22, and a style may hand its size on; a smaller result is none."""
 STORED_SIDE = 4096
 PHOTO_QUALITY = 92
 PICTURE_QUALITY = 95
