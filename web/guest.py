@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import time
+from datetime import timedelta
 
 import segno
 from flask import Blueprint, Response, render_template
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from jobs.access.links import guest_key
+from jobs.database import now_of
 from jobs.orders import book
 from jobs.orders.models import Order
 from web.context import farm
@@ -64,9 +67,14 @@ def qr_code(token: str) -> Response:
 
 
 def _find(session: Session, token: str) -> Order:
-    order_id = session.scalar(
-        select(Order.order_id).where(Order.guest_key == guest_key(token), Order.deleted_at.is_(None))
-    )
-    if order_id is None:
+    """The order of a link that holds: its number was not raised, and what it shows is still kept. Raises NotFound."""
+    row = session.execute(
+        select(Order.order_id, Order.uid, Order.link_number).where(
+            Order.guest_key == guest_key(token),
+            Order.deleted_at.is_(None),
+            Order.created_at > now_of(session) - timedelta(days=farm().settings.retention_days),
+        )
+    ).first()
+    if row is None or not hmac.compare_digest(farm().signer.guest_token(row.uid, row.link_number), token):
         raise NotFound()
-    return book.load_order(session, order_id)
+    return book.load_order(session, row.order_id)

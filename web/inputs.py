@@ -140,6 +140,8 @@ def parse_json_object(raw: Any) -> dict[str, Any]:
         return {}
     try:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw.encode("utf-8").decode("utf-8")
+        if "\ufffd" in text:  # what the form parser puts in the place of bytes that are no UTF-8
+            raise ValueError("not UTF-8")
         document = json.loads(text, object_pairs_hook=_refuse_twins)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc

@@ -190,6 +190,11 @@ class Watcher:
             if not entry.followers:
                 del self._followed[order_id]
 
+    def count(self) -> int:
+        """How many follow."""
+        with self._lock:
+            return sum(entry.followers for entry in self._followed.values())
+
     def wait(self, order_id: int, version: int, progress: int | None, seconds: float) -> tuple[int, int]:
         """Return when the order's version is above `version` or its progress count differs, or after `seconds`.
 

@@ -21,7 +21,7 @@ from jobs.comfyui.servers import Abilities, ServerState, list_states
 from jobs.database import advisory_lock, now_of
 from jobs.orders import calls
 from jobs.orders.calls import OpenCall
-from jobs.orders.models import Call, Recipe, Step, Task
+from jobs.orders.models import Call, Event, Recipe, Step, Task
 from jobs.orders.moves import Held, claim_step
 from jobs.orders.pauses import list_paused
 from jobs.resources import RESOURCES
@@ -170,9 +170,7 @@ class _Places:
         ]
         if not able:
             return None
-        rejected = set(
-            self._session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected"))
-        )
+        rejected = _list_rejecting(self._session, step_id)
         able = [state for state in able if state.url not in rejected]
         if not able:
             return None
@@ -193,14 +191,31 @@ class _Places:
         return {server: last for server, last in rows}
 
 
-def has_untried_server(session: Session, abilities: Abilities, step_id: int) -> bool:
-    """After a server rejected a step's workflow: is there another configured one that should be able to run it?"""
+def has_untried_server(session: Session, abilities: Abilities, step_id: int, server: str | None) -> bool:
+    """After `server` rejected a step's workflow: is there another configured one that should be able to run it?
+
+    The rejection of `server` itself is not written down yet: its call is still open.
+    """
     step = session.get_one(Step, step_id)
     recipe_id = step.task.recipe_id
     document = step.task.recipe.document["steps"][step.position]
-    rejected = set(session.scalars(select(Call.server).where(Call.step_id == step_id, Call.outcome == "rejected")))
+    rejected = _list_rejecting(session, step_id) | {server}
     return any(
         state.url not in rejected
         and not abilities.missing(session, state.catalog_id, recipe_id, step.position, document)
         for state in list_states(session)
     )
+
+
+def _list_rejecting(session: Session, step_id: int) -> set[str | None]:
+    """Servers that rejected the step's workflow since it was accepted or, by a repeated try (S9), revived."""
+    rejections = session.execute(
+        select(Call.server, Call.opened_at).where(Call.step_id == step_id, Call.outcome == "rejected")
+    ).all()
+    if not rejections:
+        return set()
+    task_id = session.get_one(Step, step_id).task_id
+    revived_at = session.scalar(
+        select(func.max(Event.at)).where(Event.task_id == task_id, Event.step_id == step_id, Event.move == "S9")
+    )
+    return {server for server, opened_at in rejections if revived_at is None or opened_at >= revived_at}

@@ -135,7 +135,7 @@ class Runner:
         held = hold.held
         decision = decide(error, failures)
         if isinstance(error, WorkflowRejected) and not self.database.read(
-            has_untried_server, self.abilities, held.step_id
+            has_untried_server, self.abilities, held.step_id, hold.call.server
         ):
             decision = Decision(retry=False, kind="bad_input", counts=False, wait_s=0.0)
         extra = {

@@ -94,11 +94,26 @@ class FarmWorker(SimpleWorker):
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         self._idle = True
         try:
-            if self._stop_requested:
-                raise StopRequested()
-            return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            while True:
+                if self._stop_requested:
+                    raise StopRequested()
+                try:
+                    return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+                except UnicodeDecodeError:  # RQ reads ids as text; a stranger wrote one that is none
+                    log.warning("an RQ job's id cannot be read", extra={"worker": self.name})
+                    self._drop_unreadable()
         finally:
             self._idle = False
+
+    def _drop_unreadable(self) -> None:
+        """Such an id would lie in the list of jobs on their way for ever, and end whoever cleans it up."""
+        for queue in self.queues:
+            entries: Any = self.connection.lrange(queue.intermediate_queue_key, 0, -1)
+            for raw in entries:
+                try:
+                    raw.decode()
+                except UnicodeDecodeError:
+                    self.connection.lrem(queue.intermediate_queue_key, 0, raw)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         self._job = job

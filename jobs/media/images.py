@@ -9,6 +9,7 @@ import hashlib
 import io
 import threading
 import warnings
+import zlib
 from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps
@@ -17,9 +18,12 @@ from jobs.errors import PhotoRejected, PhotoTooLarge
 from jobs.errors.steps import BadAnswer
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PHOTO_BYTES = 25 * 1000 * 1000
 MAX_PIXELS = 50_000_000
 MIN_SIDE, MAX_SIDE = 64, 12_000
+MIN_PICTURE_SIDE = 16
+"""A photo of 12 000 × 64 is stored as 4096 × 22, and a style may hand its size on; a smaller result is none."""
 STORED_SIDE = 4096
 PHOTO_QUALITY = 92
 PICTURE_QUALITY = 95
@@ -78,7 +82,7 @@ def prepare_picture(data: bytes) -> Picture:
     """A result from outside as a picture of ours with its thumbnail. Raises BadAnswer when it cannot be decoded."""
     with _decoding:
         try:
-            image = _decode(data, min_side=1)
+            image = _decode(data, MIN_PICTURE_SIDE)
         except Exception as exc:  # as above: damaged files raise nearly anything
             raise BadAnswer("The server sent a picture that cannot be read.", detail=type(exc).__name__) from exc
         full = _encode_jpeg(image, PICTURE_QUALITY)
@@ -101,9 +105,8 @@ class _TooBig(Exception):
 
 
 def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
-    if data.startswith(b"\x89PNG"):
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            image.verify()  # decoding alone does not look at the checksums of the pixels
+    if data.startswith(PNG_SIGNATURE):
+        _check_chunks(data)  # decoding alone does not look at every checksum
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if min(width, height) < min_side:
@@ -122,6 +125,19 @@ def _decode(data: bytes, min_side: int = MIN_SIDE) -> Image.Image:
 
 def _hold_to_stored_side(image: Image.Image) -> None:
     image.thumbnail((STORED_SIDE, STORED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _check_chunks(png: bytes) -> None:
+    """Every chunk up to IEND is whole and has its checksum. Raises ValueError."""
+    view, at, kind = memoryview(png), len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        if len(view) < at + 12:
+            raise ValueError("the file ends before its last chunk")
+        length, kind = int.from_bytes(view[at : at + 4]), bytes(view[at + 4 : at + 8])
+        end = at + 8 + length
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise ValueError("a checksum is wrong")
+        at = end + 4
 
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:

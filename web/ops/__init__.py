@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
@@ -12,6 +13,9 @@ from jobs.errors import TooManyAttempts
 from web.auth import log_in, log_out, needs_operator
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
+
+OWN_PATH = re.compile(r"/ops(/[A-Za-z0-9_-]+)*/?", re.ASCII)
+"""Where a login may lead: a path of these pages, without dots, doubled slashes or anything of another host."""
 
 PAGES = (
     ("ops.list_tasks", "Tasks"),
@@ -41,7 +45,7 @@ def login() -> ResponseReturnValue:
     if operator is None:
         return render_template("ops/login.html", failed=True, message="The name or password is wrong."), 401
     following = request.args.get("next", "")
-    if not following.startswith("/ops/") or "\\" in following:
+    if not OWN_PATH.fullmatch(following):
         following = url_for("ops.list_tasks")
     return redirect(following)
 

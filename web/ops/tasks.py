@@ -15,6 +15,8 @@ from web.auth import needs_operator
 from web.context import farm
 from web.ops import ops
 
+LONGEST_NUMBER = 18
+"""Digits; a longer number is no row's, and no integer of the database."""
 STATUSES = ("queued", "running", "succeeded", "failed", "canceled")
 
 
@@ -29,7 +31,7 @@ def list_tasks(operator: Operator) -> ResponseReturnValue:
         book.list_tasks,
         status=status if status in STATUSES else "",
         search=search,
-        before=int(before) if before.isdecimal() else None,
+        before=int(before) if before.isdecimal() and len(before) <= LONGEST_NUMBER else None,
     )
     queue = read_queue(farm().database, farm().redis, farm().settings)
     return render_template(
