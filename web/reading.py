@@ -17,7 +17,7 @@ from web.inputs import Input, OrderForm, parse_json_object
 Model = TypeVar("Model", bound=Input)
 
 MAX_FIELD_CHARACTERS = 64_000
-MAX_JSON_BYTES = 64_000
+MAX_JSON_BYTES = 1_000_000
 
 
 def read_path(model: type[Model], values: dict[str, Any]) -> Model:

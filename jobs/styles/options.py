@@ -51,11 +51,8 @@ class OptionSpec(BaseModel):
             return schema | {"enum": list(self.choices)}
         schema["type"] = JSON_TYPES[self.type]
         if self.type in ("number", "integer"):
-            schema |= {
-                name: value
-                for name, value in (("minimum", self.minimum), ("maximum", self.maximum))
-                if value is not None
-            }
+            schema |= {"exclusiveMinimum": -LARGEST} if self.minimum is None else {"minimum": self.minimum}
+            schema |= {"exclusiveMaximum": LARGEST} if self.maximum is None else {"maximum": self.maximum}
         if self.type == "string":
             schema["maxLength"] = self.max_length or MAX_TEXT
         return schema

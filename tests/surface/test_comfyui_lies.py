@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from jobs.comfyui.executor import ComfyuiExecutor
-from jobs.errors import BadAnswer, StepError
+from jobs.errors.steps import BadAnswer, StepError
 from jobs.settings import Settings
 from scripts.simulators.comfyui import StandIn
 from tests.acceptance.farm_process import eventually

@@ -40,8 +40,11 @@ CONTRACT = {
     ("POST", "/booths/me/heartbeat"),
     ("GET", "/images/{token}"),
 }
-NOT_OF_THE_API = {"foreign_origin", "csrf", "error", "method_not_allowed", "metrics_token", "metrics_local"}
-"""Codes of operators' forms, of the metrics, and of methods and statuses that no call describes."""
+NOT_OF_THE_API = {
+    *("foreign_origin", "csrf", "error", "method_not_allowed", "metrics_token", "metrics_local"),
+    *("request_timeout", "header_too_large", "not_implemented"),
+}
+"""Codes of operators' forms, of the metrics, of methods and statuses that no call describes, and of HTTP below them."""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["real", "simulated"])
