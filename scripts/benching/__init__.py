@@ -1,0 +1,1 @@
+"""Measuring the farm: what its benchmarks share. No part of the running farm."""
