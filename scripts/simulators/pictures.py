@@ -41,9 +41,10 @@ class Photo:
         """What a result made from these bytes will carry."""
         return self.painted_mark if self.painted_mark is not None else int(self.sha256[:16], 16)
 
-    def described(self, name: str) -> dict[str, str]:
+    def described(self, name: str, *, with_mark: bool = True) -> dict[str, str]:
         """The photo as the log writes it."""
-        return {"name": name, "sha256": self.sha256, "mark": f"{self.mark:016x}"}
+        described = {"name": name, "sha256": self.sha256}
+        return described | {"mark": f"{self.mark:016x}"} if with_mark else described
 
 
 def stamp(image: Image.Image, mark: int | None) -> Image.Image:

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from scripts.simulators.comfyui.prepared import Prepared, read_size
 from scripts.simulators.comfyui.server import Server
 from scripts.simulators.comfyui.settings import MODEL_FOLDERS, Settings
 from scripts.simulators.hosting import die_with_parent, run_until_ended
@@ -20,6 +21,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     for option, folder in zip(("checkpoint", "lora", "controlnet", "upscaler"), MODEL_FOLDERS, strict=True):
         parser.add_argument(f"--{option}", dest=folder, metavar="NAME", action="append", default=[])
     parser.add_argument("--without", metavar="NODECLASS", action="append", default=[], help="a node it does not know")
+    parser.add_argument(
+        "--prepared",
+        metavar="WIDTHxHEIGHT",
+        type=read_size,
+        help="answer every prompt with one ready-made picture of this size, so that measuring costs no rendering",
+    )
     parser.add_argument("--max-upload-size", metavar="MB", type=float, default=100.0)
     parser.add_argument(
         "--die-with-parent",
@@ -32,12 +39,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def settings_from(options: argparse.Namespace) -> Settings:
+def settings_from(options: argparse.Namespace, prepared: Prepared | None = None) -> Settings:
     return Settings(
         seconds=options.seconds,
         models={folder: list(getattr(options, folder)) for folder in MODEL_FOLDERS},
         without=frozenset(options.without),
         max_upload_bytes=round(options.max_upload_size * 1024 * 1024),
+        prepared=prepared,
     )
 
 
@@ -46,9 +54,11 @@ def main() -> None:
     if options.die_with_parent is not None:
         die_with_parent(options.die_with_parent)
 
+    prepared = Prepared.draw(options.prepared) if options.prepared else None
+
     async def open_all() -> None:
         for port in options.port or [8188]:
-            server = Server(settings_from(options), options.log)
+            server = Server(settings_from(options, prepared), options.log)
             await server.open(options.host, port)
             print(f"SIMULATED ComfyUI on http://{options.host}:{server.port}", flush=True)
 

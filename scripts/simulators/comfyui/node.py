@@ -8,6 +8,7 @@ from PIL import Image
 
 from scripts.simulators.comfyui.folders import Folders
 from scripts.simulators.comfyui.graph import Graph
+from scripts.simulators.comfyui.prepared import Prepared
 from scripts.simulators.comfyui.settings import Settings
 
 Batch = list[Image.Image]  # an IMAGE (RGB) or a MASK (L)
@@ -24,6 +25,7 @@ class Work(Protocol):
     graph: Graph
     extra_pnginfo: Any
     mark: int | None  # of the photo that the node's picture is made from
+    prepared: Prepared | None  # saved in place of what would have been rendered
 
     def report(self, value: float, maximum: float, preview: tuple[str, bytes] | None = None) -> None: ...
     def pause(self, seconds: float) -> None: ...

@@ -39,6 +39,8 @@ def _load(work: Work, image: str) -> tuple[Batch, Batch]:
 
 def _png(image: Image.Image, work: Work, *, described: bool) -> bytes:
     """The stamped picture as PNG; a real server writes the whole graph into it, and so does this one."""
+    if work.prepared is not None:
+        return work.prepared.png
     notes = PngImagePlugin.PngInfo()
     if described:
         notes.add_text("prompt", json.dumps(work.graph))
@@ -115,6 +117,8 @@ def _fail(work: Work, image: Batch, message: str) -> tuple[Any, ...]:
 NONCE = integer(0, 0, 2**53)
 EMBEDDED = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 TEST_MODULE = "custom_nodes.zz_booth_test"
+RENDERING = frozenset({"LoadImage", *PIXEL_NODES, *SAMPLING_NODES})
+"""The classes whose work a prepared picture stands in for."""
 
 NODES: dict[str, Node] = {
     **PIXEL_NODES,

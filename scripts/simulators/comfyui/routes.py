@@ -56,8 +56,8 @@ async def refuse_foreign_pages(request: web.Request, handler: Any) -> web.Stream
     return answer
 
 
-def describe_inputs(graph: Any, folders: Folders) -> list[dict[str, str]]:
-    """The photos that a graph names, for the log; a graph of any shape will do."""
+def describe_inputs(graph: Any, folders: Folders, *, with_marks: bool = True) -> list[dict[str, str]]:
+    """The photos that a graph names, for the log; a graph of any shape will do. Reading their marks takes a while."""
     described = []
     nodes = [node for node in graph.values() if isinstance(node, dict)] if isinstance(graph, dict) else []
     for node in nodes:
@@ -65,7 +65,7 @@ def describe_inputs(graph: Any, folders: Folders) -> list[dict[str, str]]:
         name = inputs.get("image") if isinstance(inputs, dict) else None
         if node.get("class_type") == "LoadImage" and isinstance(name, str):
             photo = folders.find_named(name)
-            described.append(photo.described(name) if photo else {"name": name})
+            described.append(photo.described(name, with_mark=with_marks) if photo else {"name": name})
     return described
 
 
@@ -95,7 +95,12 @@ class PromptRoutes:
     async def submit(self, request: web.Request) -> web.Response:
         data = _wishes(await body_of(request))
         # Reading marks takes a while; from here to the queue nothing waits, so prompts stay in the order of arrival.
-        inputs = await asyncio.to_thread(describe_inputs, data.get("prompt"), self._server.folders)
+        inputs = await asyncio.to_thread(
+            describe_inputs,
+            data.get("prompt"),
+            self._server.folders,
+            with_marks=self._server.settings.prepared is None,
+        )
         try:
             return self._accept(data, inputs)
         except (TypeError, ValueError, KeyError, AttributeError):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.simulators.comfyui.prepared import Prepared
+
 MODEL_FOLDERS = ("checkpoints", "loras", "controlnet", "upscale_models")
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 
@@ -16,6 +18,7 @@ class Settings:
     models: dict[str, list[str]] = field(default_factory=lambda: {folder: [] for folder in MODEL_FOLDERS})
     without: frozenset[str] = frozenset()  # node classes that this server does not know
     max_upload_bytes: int = MAX_UPLOAD_BYTES
+    prepared: Prepared | None = None  # what every prompt is answered with, instead of rendering
 
     def change(self, wishes: Mapping[str, Any]) -> None:
         """Takes over `seconds`, `without` and the model folders; ValueError for anything else."""
