@@ -151,8 +151,8 @@ def get_order(booth: BoothId, path: OrderPath, query: FollowQuery) -> schemas.Or
     seconds: ask again with the `version` of each answer.
     """
     if query.wait and query.after is not None:
-        order = farm().database.read(book.load_order, path.order_id, booth.id)
-        wait_for_change(context().watcher, order, query.after, query.wait)
+        place = farm().database.read(book.find_version, path.order_id, booth.id)
+        wait_for_change(context().watcher, place, query.after, query.wait)
     return load_order(farm(), booth, path.order_id)
 
 
@@ -171,10 +171,10 @@ def follow_order(booth: BoothId, path: OrderPath, headers: FollowHeaders) -> Res
     and its data the order); between them `event: progress` without id, at most two a second, and a comment every 15
     seconds. The stream ends after the order has ended.
     """
-    order = farm().database.read(book.load_order, path.order_id, booth.id)
+    place = farm().database.read(book.find_version, path.order_id, booth.id)
     web = context()
     return stream_order(
-        web.watcher, order.id, lambda: load_order(web.farm, booth, path.order_id), headers.last_event_id
+        web.watcher, place.id, lambda: load_order(web.farm, booth, path.order_id), headers.last_event_id
     )
 
 

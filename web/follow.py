@@ -13,7 +13,7 @@ from flask import Response, after_this_request, current_app, g, stream_with_cont
 
 from jobs.engine.changes import Watcher
 from jobs.errors import FarmBusy, FarmError
-from jobs.orders.models import Order
+from jobs.orders.book import Version
 from web import schemas
 from web.inputs import LONGEST_WAIT_SECONDS
 
@@ -24,7 +24,7 @@ TERMINAL = frozenset({"succeeded", "partial", "failed", "canceled"})
 PROGRESS_ONLY = {"tasks": {"__all__": {"task_id", "status", "progress", "position", "eta_s"}}}
 
 
-def wait_for_change(watcher: Watcher, order: Order, after: int, seconds: float) -> None:
+def wait_for_change(watcher: Watcher, order: Version, after: int, seconds: float) -> None:
     """Return when the order's version is above `after`, at the latest after `seconds`, held to what we allow.
 
     Without a free seat it returns at once, and the answer says by Retry-After when to ask again.

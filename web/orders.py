@@ -6,6 +6,7 @@ Takes the farm as an argument, not from a request: event streams outlive theirs.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from jobs.access.booths import BoothId
 from jobs.farm import Farm
 from jobs.orders import book
 from jobs.orders.models import Order
+from jobs.orders.states import OPEN_TASK
 from web import schemas
 from web.showing import Surroundings, show_order, show_task
 
@@ -20,27 +22,36 @@ from web.showing import Surroundings, show_order, show_task
 def load_order(farm: Farm, booth: BoothId, order_id: str) -> schemas.Order:
     """A booth's order as the contract shows it. Raises OrderNotFound, OrderDeleted."""
 
-    def load(session: Session) -> schemas.Order:
-        order = book.load_order(session, order_id, booth.id)
-        return show_order(order, _look_around(session, booth.name, order, farm), farm.signer, farm.settings.base_url)
+    def load(session: Session) -> Seen:
+        return _look(session, book.load_order(session, order_id, booth.id), farm)
 
-    return farm.database.read(load)
+    seen = farm.database.read(load)
+    return show_order(seen.order, _look_around(seen, booth, farm), farm.signer, farm.settings.base_url)
 
 
 def load_task(farm: Farm, booth: BoothId, task_id: str) -> schemas.Task:
     """A booth's task. Raises OrderNotFound, OrderDeleted."""
 
-    def load(session: Session) -> schemas.Task:
+    def load(session: Session) -> Seen:
         task = book.find_task(session, task_id, booth.id)
-        order = book.load_order(session, task.order.order_id, booth.id)
-        around = _look_around(session, booth.name, order, farm)
-        return next(show_task(one, around, farm.signer) for one in order.tasks if one.task_id == task_id)
+        return _look(session, book.load_order(session, task.order.order_id, booth.id), farm)
 
-    return farm.database.read(load)
+    seen = farm.database.read(load)
+    around = _look_around(seen, booth, farm)
+    return next(show_task(one, around, farm.signer) for one in seen.order.tasks if one.task_id == task_id)
 
 
-def _look_around(session: Session, booth: str, order: Order, farm: Farm) -> Surroundings:
-    open_ids = [task.id for task in order.tasks if task.status in ("queued", "running")]
+@dataclass(frozen=True)
+class Seen:
+    """An order as the database has it, with the places and times left of its open tasks."""
+
+    order: Order
+    places: dict[int, int]
+    etas: dict[int, float | None]
+
+
+def _look(session: Session, order: Order, farm: Farm) -> Seen:
+    open_ids = [task.id for task in order.tasks if task.status in OPEN_TASK]
     places = book.places_of(session, open_ids) if open_ids else {}
     etas: dict[int, float | None] = {}
     slots = max(farm.settings.limit_of("comfyui"), 1)
@@ -55,4 +66,9 @@ def _look_around(session: Session, booth: str, order: Order, farm: Farm) -> Surr
             etas[task.id] = round(max(usual - (now - task.started_at.timestamp()), 1.0), 1)
         else:
             etas[task.id] = round(usual * (1 + places.get(task.id, 0) / slots), 1)
-    return Surroundings(booth, places, etas, farm.announcer.read_progress(open_ids))
+    return Seen(order, places, etas)
+
+
+def _look_around(seen: Seen, booth: BoothId, farm: Farm) -> Surroundings:
+    """With what Redis knows, asked once the database's connection is given back: Redis may take its time."""
+    return Surroundings(booth.name, seen.places, seen.etas, farm.announcer.read_progress(list(seen.etas)))

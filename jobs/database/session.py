@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -73,6 +74,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.busy_seconds = busy_seconds
         self._turn = threading.Lock()
+        self._turn_until: float | None = None
         self.engine = self._make_engine(pool_size)
         self._writers = self.engine.execution_options(farm_writing=True)
         self.after_commit: Callable[[Outbox], None] | None = None
@@ -83,7 +85,7 @@ class Database:
                 self.url,
                 hide_parameters=True,  # an error's text goes to the log, and a guest's text may be among them
                 pool_size=pool_size,
-                max_overflow=pool_size,
+                max_overflow=0,  # opening one costs more than waiting for one
                 pool_timeout=self.busy_seconds,
                 connect_args={"timeout": self.busy_seconds, "check_same_thread": False},
             )
@@ -94,7 +96,7 @@ class Database:
             self.url,
             hide_parameters=True,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
             pool_timeout=min(self.busy_seconds, 5.0),
             pool_pre_ping=True,
             connect_args={
@@ -119,7 +121,7 @@ class Database:
         """
         for repeat in range(1, REPEATS + 1):
             try:
-                with Session(self._writers, expire_on_commit=False) as session, session.begin():
+                with self._take_turn(), Session(self._writers, expire_on_commit=False) as session, session.begin():
                     session.connection()  # begins now: what `function` calls "now" is after the wait for its turn
                     result = function(session, *args, **kwargs)
                     session.flush()
@@ -137,17 +139,31 @@ class Database:
             self.after_commit(outbox)
         return result
 
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
+        """One writer at a time in a process on SQLite, which takes no more: who waits holds no connection meanwhile."""
+        if not self.is_sqlite:
+            yield
+            return
+        until = time.monotonic() + self.busy_seconds
+        if not self._turn.acquire(timeout=self.busy_seconds):
+            raise DatabaseAway()
+        self._turn_until = until
+        try:
+            yield
+        finally:
+            self._turn_until = None
+            self._turn.release()
+
     def _begin_sqlite(self, connection: Connection) -> None:
         if not connection.get_execution_options().get("farm_writing", False):
             connection.exec_driver_sql("BEGIN")
             return
         # SQLite's own wait backs off to 100 ms between looks, which starves whoever waits longest. Ours looks every
-        # few milliseconds, and within a process one thread at a time does.
-        until = time.monotonic() + self.busy_seconds
-        if not self._turn.acquire(timeout=self.busy_seconds):
-            raise DatabaseAway()
+        # few milliseconds.
+        until = self._turn_until or time.monotonic() + self.busy_seconds
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={LOOK_MS}")
         try:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={LOOK_MS}")
             while True:
                 try:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -157,7 +173,6 @@ class Database:
                         raise
         finally:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={int(self.busy_seconds * 1000)}")
-            self._turn.release()
 
     def ping(self) -> None:
         """Ask the database for an answer. Raises DatabaseAway."""

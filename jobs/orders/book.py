@@ -41,6 +41,26 @@ def load_order(session: Session, order_id: str, booth_id: int | None = None) -> 
     return order
 
 
+@dataclass(frozen=True)
+class Version:
+    """Which order, by row id, and how often it has moved."""
+
+    id: int
+    version: int
+
+
+def find_version(session: Session, order_id: str, booth_id: int) -> Version:
+    """How far a booth's order is, and nothing else of it. Raises OrderNotFound, OrderDeleted."""
+    row = session.execute(
+        select(Order.id, Order.version, Order.booth_id, Order.deleted_at).where(Order.order_id == order_id)
+    ).one_or_none()
+    if row is None or row.booth_id != booth_id:
+        raise OrderNotFound()
+    if row.deleted_at is not None:
+        raise OrderDeleted()
+    return Version(row.id, row.version)
+
+
 def find_task(session: Session, task_id: str, booth_id: int | None = None) -> Task:
     """A task by its public id. Raises OrderNotFound, OrderDeleted."""
     task = session.scalar(select(Task).where(Task.task_id == task_id).options(joinedload(Task.order)))
