@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +54,16 @@ class Admission:
     signer: Signer
     bounds: Bounds
 
-    def admit(self, booth: BoothId, submission: Submission) -> bool:
+    def admit(
+        self,
+        booth: BoothId,
+        submission: Submission,
+        *,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> bool:
         """Take a submission in. False: all of it was there already and nothing was added.
+
+        `while_waiting` is entered while a twin of this submission is waited for.
 
         Raises RequestError for what is wrong with it, FarmBusy when it cannot be taken now.
         """
@@ -62,7 +72,7 @@ class Admission:
         if not (missing := self.database.read(intake.look, request, self.menu.check_available, self.bounds)):
             return False
         redis = None if self.announcer.is_redis_away else self.announcer.redis
-        with OrderLock(redis, booth.id, submission.order_id) as lock:
+        with OrderLock(redis, booth.id, submission.order_id, while_waiting) as lock:
             # Who had to wait for the lock will find what its holder has just taken in.
             if lock.waited and not (missing := self.database.read(intake.find_missing, request)):
                 return False

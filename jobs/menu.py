@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -64,7 +65,7 @@ class Menu:
                     return f"the provider {provider.name} has no key"
             else:
                 missing = [
-                    self.abilities.missing(session, state.catalog_id, style.recipe_id, position, step)
+                    self.abilities.missing(session, state.catalog_id, style.recipe_id, position, partial(dict, step))
                     for state in states
                 ]
                 if not missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, send_file
+from flask import Blueprint, Response, g, send_file
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from jobs.access import booths
@@ -135,7 +135,8 @@ def submit_order(booth: BoothId, form: OrderForm) -> tuple[schemas.Order, int, d
     """
     check_booth_rate(booth)
     photos = [photo.read() for photo in form.photo]
-    added = farm().admission.admit(booth, Submission(form.order_id, form.style, form.options, photos))
+    submission = Submission(form.order_id, form.style, form.options, photos)
+    added = farm().admission.admit(booth, submission, while_waiting=g.turn.step_aside)
     order = load_order(farm(), booth, form.order_id)
     if not added:
         order = order.model_copy(update={"duplicate": True})

@@ -11,15 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from flask import Response
+from flask import Response, g
 from pydantic import BaseModel
 
 from jobs.errors.codes import ErrorCode, Refusal, explain
 from web.auth import authenticate_booth
 from web.inputs import Heartbeat, Input, OrderForm
 from web.reading import read_form, read_headers, read_json, read_path, read_query
+from web.turnstile import Turnstile
 
 JSON = "application/json"
+FORMS_AT_ONCE = 2
+
+_turnstile = Turnstile(FORMS_AT_ONCE)
+"""Through which every form of this process goes, read and carried out."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ def call(
 
         @functools.wraps(view)
         def answer(**values: Any) -> Response:
-            return _respond(view(**described.read(values)))
+            if described.form is None:
+                return _respond(view(**described.read(values)))
+            with _turnstile.turn() as g.turn:
+                return _respond(view(**described.read(values)))
 
         vars(answer)["call"] = described
         return answer

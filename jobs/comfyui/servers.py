@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,11 @@ def sync_servers(session: Session, urls: tuple[str, ...]) -> None:
 
 def list_states(session: Session) -> list[ServerState]:
     """All configured servers, in a stable order."""
-    rows = session.scalars(select(Server).where(Server.configured).order_by(Server.url))
+    rows = session.execute(
+        select(Server.url, Server.set_aside_at, Server.drained, Server.catalog_id, Server.why)
+        .where(Server.configured)
+        .order_by(Server.url)
+    )
     return [
         ServerState(
             url=server.url,
@@ -100,9 +105,17 @@ class Abilities:
         self._missing: dict[tuple[str, str, int], list[str]] = {}
 
     def missing(
-        self, session: Session, catalog_id: str | None, recipe_id: str, position: int, step: dict[str, Any]
+        self,
+        session: Session,
+        catalog_id: str | None,
+        recipe_id: str,
+        position: int,
+        read_step: Callable[[], dict[str, Any]],
     ) -> list[str]:
-        """What a server with this catalog lacks for step `position` of a recipe; empty when it can run it."""
+        """What a server with this catalog lacks for step `position` of a recipe; empty when it can run it.
+
+        `read_step` gives the step's document; it is asked once for each catalog and recipe.
+        """
         if catalog_id is None:
             return ["its list of nodes"]
         key = (catalog_id, recipe_id, position)
@@ -112,7 +125,7 @@ class Abilities:
             catalog = self._catalogs.get(catalog_id)
         if catalog is None:
             catalog = session.get_one(CatalogRow, catalog_id).document
-        missing = what_is_missing(step, catalog)
+        missing = what_is_missing(read_step(), catalog)
         with self._lock:
             self._catalogs[catalog_id] = catalog
             self._missing[key] = missing

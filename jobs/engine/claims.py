@@ -161,12 +161,15 @@ class _Places:
         """The least busy free server that can run the step and has not rejected it."""
         if not self._free:
             return None
-        recipe = self._session.get_one(Recipe, recipe_id)
-        step = recipe.document["steps"][position]
+
+        def read_step() -> dict[str, Any]:
+            step: dict[str, Any] = self._session.get_one(Recipe, recipe_id).document["steps"][position]
+            return step
+
         able: list[ServerState] = [
             state
             for state in self._free
-            if not self._abilities.missing(self._session, state.catalog_id, recipe_id, position, step)
+            if not self._abilities.missing(self._session, state.catalog_id, recipe_id, position, read_step)
         ]
         if not able:
             return None
@@ -202,7 +205,7 @@ def has_untried_server(session: Session, abilities: Abilities, step_id: int, ser
     rejected = _list_rejecting(session, step_id) | {server}
     return any(
         state.url not in rejected
-        and not abilities.missing(session, state.catalog_id, recipe_id, step.position, document)
+        and not abilities.missing(session, state.catalog_id, recipe_id, step.position, lambda: document)
         for state in list_states(session)
     )
 

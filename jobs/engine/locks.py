@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 from redis import Redis
@@ -30,8 +32,18 @@ def lock_key(booth_id: int, order_id: str) -> str:
 class OrderLock:
     """Held while entered, if it could be had within 3 s; entering never fails."""
 
-    def __init__(self, redis: Redis | None, booth_id: int, order_id: str) -> None:
-        """`redis` None: Redis is known to be away, do not wait for it."""
+    def __init__(
+        self,
+        redis: Redis | None,
+        booth_id: int,
+        order_id: str,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`redis` None: Redis is known to be away, do not wait for it.
+
+        `while_waiting` is entered while another has the lock.
+        """
+        self._while_waiting = while_waiting
         self._redis = redis
         self._key = lock_key(booth_id, order_id)
         self._owner = uuid.uuid4().hex
@@ -45,16 +57,20 @@ class OrderLock:
             return self
         until = time.monotonic() + WAIT_SECONDS
         try:
-            while True:
-                self.held = bool(self._redis.set(self._key, self._owner, nx=True, px=LOCK_TTL_MS))
-                if self.held or time.monotonic() >= until:
-                    break
+            self.held = self._try()
+            if not self.held:
                 self.waited = True
-                time.sleep(LOOK_SECONDS)
+                with self._while_waiting():
+                    while not self.held and time.monotonic() < until:
+                        time.sleep(LOOK_SECONDS)
+                        self.held = self._try()
         except RedisError:
             self.waited = True
             log.info("an order is taken without its lock: Redis is away")
         return self
+
+    def _try(self) -> bool:
+        return bool(self._redis and self._redis.set(self._key, self._owner, nx=True, px=LOCK_TTL_MS))
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None

@@ -198,7 +198,8 @@ def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> t
 
     `read(path)`: the bytes of a file. Raises ClaimLost when the source picture is gone.
     """
-    step = session.get_one(Step, step_id, options=[joinedload(Step.task).joinedload(Task.order)])
+    whole = joinedload(Step.task).options(joinedload(Task.order), joinedload(Task.recipe), joinedload(Task.photo))
+    step = session.get_one(Step, step_id, options=[whole])
     task = step.task
     document = task.recipe.document
     options = with_defaults(document["options"], task.options)
