@@ -1,7 +1,7 @@
 """The reconciler: compares what should be with what is, and repairs. Two at once are harmless.
 
-Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings; once a minute files without rows.
-Each ComfyUI server is looked after in a thread of its own, since servers may hang.
+Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings. Each ComfyUI server is looked after
+in a thread of its own, since servers may hang; so are files without rows, since there may be many.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from jobs.comfyui.care import ServerCare
 from jobs.database import Database, now_of, outbox_of
 from jobs.engine import rings
 from jobs.engine.changes import RECONCILE_CHANNEL, Listener
+from jobs.engine.orphans import sweep_orphans
 from jobs.engine.retries import REASONS
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
 from jobs.orders import calls, pauses, repairs, tallies
-from jobs.orders.models import Image, Photo, Step, Task
+from jobs.orders.models import Step, Task
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ACTOR = "reconciler"
-FILES_SECONDS = 60.0
+FILES_SECONDS = 600.0
 TALLY_SECONDS = 5.0
 TALLY_AT_ONCE_SECONDS = 1.0
-ORPHAN_SECONDS = 3600.0
 
 
 class Reconciler:
@@ -61,7 +61,8 @@ class Reconciler:
         for url in self._settings.comfyui_urls:
             threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
         threading.Thread(target=self._listen, name="reconcile-listener", daemon=True).start()
-        next_rings = next_files = next_tally = time.monotonic()
+        threading.Thread(target=self._sweep_files, name="orphans", daemon=True).start()
+        next_rings = next_tally = time.monotonic()
         while not self.stop.is_set():
             self._guard(self.sweep)
             now = time.monotonic()
@@ -73,9 +74,6 @@ class Reconciler:
             if now >= next_tally:
                 self._guard(self.roll_up)
                 next_tally = now + TALLY_SECONDS
-            if now >= next_files:
-                self._guard(self.sweep_files)
-                next_files = now + FILES_SECONDS
             self.stop.wait(min(self._settings.sweep_s, self._settings.ring_s))
 
     def sweep(self) -> None:
@@ -116,13 +114,6 @@ class Reconciler:
         while has_more and time.monotonic() < until and not self.stop.is_set():
             has_more = self._database.write(tallies.roll_up)
 
-    def sweep_files(self) -> None:
-        """Remove files that no row names and that nobody touched for an hour."""
-        for path in list(self._storage.list_older_than(ORPHAN_SECONDS)):
-            if not self._database.read(is_file_known, path):
-                log.info("a file without a row is removed", extra={"path": path})
-                self._storage.delete(path)
-
     def _repair(self, move: Callable[..., Any], row_id: int, **kwargs: Any) -> None:
         try:
             ids = self._database.write(move, row_id, **kwargs)
@@ -153,6 +144,11 @@ class Reconciler:
         while not self.stop.is_set():
             self._guard(care.look_after)
             self._wake.wait(self._settings.probe_s)
+
+    def _sweep_files(self) -> None:
+        while not self.stop.is_set():
+            self._guard(lambda: sweep_orphans(self._database, self._storage, self.stop.is_set))
+            self.stop.wait(FILES_SECONDS)
 
     def _listen(self) -> None:
         listener = Listener(self._redis, RECONCILE_CHANNEL)
@@ -203,14 +199,3 @@ def close_unanswerable(session: Session, settings: Settings) -> None:
         gone = call.server not in settings.comfyui_urls
         if gone and call.closing_at and call.closing_at < now - timedelta(seconds=settings.silent_s):
             calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)
-
-
-def is_file_known(session: Session, path: str) -> bool:
-    """Does any row name this file?"""
-    return any(
-        session.scalar(query.limit(1)) is not None
-        for query in (
-            select(Photo.id).where(Photo.path == path),
-            select(Image.id).where(or_(Image.path == path, Image.thumbnail_path == path)),
-        )
-    )

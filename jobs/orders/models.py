@@ -46,7 +46,7 @@ class Photo(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     sha256: Mapped[str] = mapped_column(String(64))
     position: Mapped[int]
-    path: Mapped[str | None] = mapped_column(String(200))
+    path: Mapped[str | None] = mapped_column(String(200), index=True)
     width: Mapped[int]
     height: Mapped[int]
     bytes: Mapped[int]
@@ -150,7 +150,6 @@ class Call(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index("ix_calls_state_resource", "state", "resource"),
-        Index("ix_calls_server_id", "server", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -185,8 +184,8 @@ class Image(Base):
     attempt: Mapped[int]
     position: Mapped[int]
     final: Mapped[bool]
-    path: Mapped[str] = mapped_column(String(200))
-    thumbnail_path: Mapped[str] = mapped_column(String(200))
+    path: Mapped[str] = mapped_column(String(200), index=True)
+    thumbnail_path: Mapped[str] = mapped_column(String(200), index=True)
     content_type: Mapped[str] = mapped_column(String(40))
     width: Mapped[int]
     height: Mapped[int]

@@ -33,4 +33,6 @@ def upgrade() -> None:
     op.create_index("ix_tasks_status_finished_at", "tasks", ["status", "finished_at"], unique=False)
     op.create_index("ix_tasks_style_status_finished_at", "tasks", ["style", "status", "finished_at"], unique=False)
     op.create_index("ix_orders_booth_id_id", "orders", ["booth_id", "id"], unique=False)
-    op.create_index("ix_calls_server_id", "calls", ["server", "id"], unique=False)
+    op.create_index("ix_photos_path", "photos", ["path"], unique=False)
+    op.create_index("ix_images_path", "images", ["path"], unique=False)
+    op.create_index("ix_images_thumbnail_path", "images", ["thumbnail_path"], unique=False)

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.engine import reconcile
-from jobs.engine.reconcile import ORPHAN_SECONDS, Reconciler
+from jobs.engine.orphans import ORPHAN_SECONDS, sweep_orphans
+from jobs.engine.reconcile import Reconciler
 from jobs.engine.rings import EPOCH_KEY, count_rings, queue_of
 from jobs.farm import Farm
 from jobs.orders import pauses
@@ -117,7 +118,7 @@ def test_nothing_is_rung_for_what_is_not_due(farm: Farm, reconciler: Reconciler)
     assert job.kwargs == {"step_id": first_of_third, "attempt": 1}
 
 
-def test_files_that_no_row_names_go_after_an_hour_and_others_stay(farm: Farm, reconciler: Reconciler) -> None:
+def test_files_that_no_row_names_go_after_an_hour_and_others_stay(farm: Farm) -> None:
     accept(farm)
     builders.finish(farm, must_claim(farm))
     named = builders.list_files(farm)
@@ -128,7 +129,7 @@ def test_files_that_no_row_names_go_after_an_hour_and_others_stay(farm: Farm, re
     long_ago = time.time() - ORPHAN_SECONDS - 60
     for path in [*named, *old, str(half.relative_to(farm.storage.root))]:
         os.utime(farm.storage.locate(path), (long_ago, long_ago))
-    reconciler.sweep_files()
+    sweep_orphans(farm.database, farm.storage, lambda: False)
     assert builders.list_files(farm) == sorted([*named, fresh])
 
 
