@@ -92,5 +92,5 @@ def play(booths: Sequence[Booth], servers: StandIns, *, orders: int, name: str) 
 
 def run_peer(peer: Peer, orders: int) -> list[float]:
     """Milliseconds from a job's enqueueing to its beginning, with nothing else to do."""
-    enqueued, rows = peer.run(orders, seconds=SECONDS, gap=0.4)
+    enqueued, rows = peer.run(orders, seconds=SECONDS, gap=0.25)
     return [(row["started"] - at) * 1000 for row, at in zip(rows, enqueued, strict=True)]

@@ -1,14 +1,19 @@
 """The stand-ins as processes: they say where they listen, write their log, and end when they should."""
 
+import io
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import requests
+from PIL import Image
+
+from scripts.simulators import photos
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 20
@@ -64,3 +69,35 @@ def test_stand_in_dies_with_the_parent_that_asked_for_it() -> None:
         assert select.select([child], [], [], TIMEOUT)[0] == [child]
     finally:
         os.close(child)
+
+
+def test_prepared_picture_is_handed_out_after_the_servers_seconds_whatever_the_photo(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    options = ("--port", "0", "--seconds", "0.3", "--prepared", "96x128", "--log", str(log))
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "photo.jpg"}},
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "farm/p"}},
+    }
+    pictures = []
+    with start("-m", "scripts.simulators.comfyui", *options) as process:
+        url = line_of(process).split()[-1]
+        for number in range(2):
+            files = {"image": ("photo.jpg", photos.portrait(number))}
+            requests.post(f"{url}/upload/image", files=files, data={"overwrite": "true"}, timeout=TIMEOUT)
+            body = {"prompt": graph, "prompt_id": f"p{number}"}
+            assert requests.post(f"{url}/prompt", json=body, timeout=TIMEOUT).json()["node_errors"] == {}
+            until = time.monotonic() + TIMEOUT
+            while not (history := requests.get(f"{url}/history/p{number}", timeout=TIMEOUT).json()):
+                assert time.monotonic() < until, "the prompt did not end"
+                time.sleep(0.02)
+            (image,) = history[f"p{number}"]["outputs"]["3"]["images"]
+            assert image["subfolder"] == "farm"
+            pictures.append(requests.get(f"{url}/view", params=image, timeout=TIMEOUT).content)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    assert pictures[0] == pictures[1]
+    assert Image.open(io.BytesIO(pictures[0])).size == (96, 128)
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    begun, ended = ({row["prompt_id"]: row["t"] for row in rows if row["event"] == name} for name in ("start", "end"))
+    assert all(ended[prompt_id] - begun[prompt_id] >= 0.3 for prompt_id in ("p0", "p1"))
