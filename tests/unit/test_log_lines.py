@@ -15,6 +15,12 @@ from jobs import trail
 from worker_configs.log_config import LONGEST_LINE_BYTES, make_formatter
 
 
+@pytest.fixture(autouse=True)
+def nothing_bound() -> None:
+    """What another test's request has left bound in this thread is none of ours."""
+    trail.start()
+
+
 def record(message: str = "it happened", level: int = logging.INFO, **extra: object) -> logging.LogRecord:
     return logging.getLogger("jobs.some.module").makeRecord(
         "jobs.some.module", level, "file.py", 1, message, (), None, extra=extra
