@@ -20,6 +20,7 @@ from jobs.database.migrate import migrate
 from jobs.farm import Farm
 from jobs.settings import Settings
 from tests.rows import RowTable
+from tests.told import Told
 
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)  # the developer's own settings must not reach the tests
@@ -28,6 +29,7 @@ for _name in Settings.model_fields:
 def pytest_configure(config: pytest.Config) -> None:
     """The table of bad inputs is printed at the end, wherever its rows are tested."""
     config.pluginmanager.register(RowTable(), "row-table")
+    config.pluginmanager.register(Told(), "told")
 
 
 @pytest.fixture(scope="session")

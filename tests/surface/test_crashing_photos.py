@@ -12,6 +12,7 @@ import requests
 from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import start_farm
 from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.told import TOLD
 
 __all__ = ["start_farm"]
 
@@ -67,7 +68,7 @@ def test_row_53_a_photo_on_which_the_library_raises_is_refused_and_one_that_cras
             return False
 
     eventually(answers, "the web answers again", 10)
-    print(f"\nrow 53: a photo ended the web; answered again after {time.monotonic() - died:.2f} s")
+    print(f"{TOLD}row 53: a photo ended the web; answered again after {time.monotonic() - died:.2f} s")
     assert farm.service("scripts.serve").pid != web.pid
     assert booth.request("GET", "/orders/crashes").status_code == 404
     assert booth.submit_until_taken("next", portrait(4)).status_code == 202

