@@ -48,6 +48,12 @@ class Figure:
         """Is the median within the target? None without one."""
         return None if self.target is None else self.median <= self.target
 
+    @classmethod
+    def from_described(cls, told: Mapping[str, Any]) -> Figure:
+        """The figure that a JSON file holds."""
+        beside = {name: other["rounds"] for name, other in told["beside"].items()}
+        return cls(told["name"], told["how"], told["unit"], told["rounds"], told["target"], beside)
+
     def described(self) -> dict[str, Any]:
         """As the JSON file has it."""
         return {

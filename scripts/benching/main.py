@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from scripts.benching import dispatch, gpu_idle, makespan, memory, statuses, sub
 from scripts.benching.booths import WrongAnswer
 from scripts.benching.figures import Figure
 from scripts.benching.reasons import reason_for
-from scripts.benching.report import as_markdown, describe_machine, show, write_json
+from scripts.benching.report import as_markdown, describe_machine, read_json, show, write_json, write_markdown
 from scripts.benching.rig import ROOT, Bench, NotMeasured
 
 MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
@@ -43,6 +44,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the tables for docs/performance.md; - prints"
     )
+    parser.add_argument(
+        "--read",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="show what an earlier --json wrote instead of measuring; repeat it for runs of single measurements",
+    )
     parser.add_argument("--quick", action="store_true", help="the shortest way through, to see that it works; no speed")
     parser.add_argument(
         "--peers",
@@ -60,30 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     # Each measurement ends what it started, also when it is told to stop.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    progress, begun = Console(stderr=True, highlight=False), time.monotonic()
-    # On the disk that farms usually live on: /tmp may be memory, which syncs for nothing.
-    (ROOT / "var").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
-
-    def say(text: str) -> None:
-        progress.print(f"{time.monotonic() - begun:6.1f} s  {text}", markup=False)
-
-    peers = not options.quick if options.peers is None else options.peers
-    bench = Bench(folder, 1 if options.quick else options.repeats, options.quick, peers, say)
-    figures: list[Figure] = []
-    try:
-        for name, measure in MEASUREMENTS.items():
-            if not options.only or name in options.only:
-                say(f"measuring: {name}")
-                figures += [replace(figure, reason=reason_of(figure)) for figure in measure(bench)]
-    except (NotMeasured, WrongAnswer) as error:
-        print(f"{error}\nWhat was started left its messages in {folder}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        shutil.rmtree(folder, ignore_errors=True)
-        return 130
-    shutil.rmtree(folder, ignore_errors=True)
-    machine = describe_machine()
+    if options.read:
+        figures, machine = read_all(options.read)
+    else:
+        try:
+            figures, machine = measure_all(options), describe_machine()
+        except NotMeasured as error:
+            print(error, file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
+    figures = [replace(figure, reason=reason_of(figure)) for figure in figures]
     show(Console(width=None if sys.stdout.isatty() else WIDTH), figures)
     if options.json:
         write_json(options.json, figures, machine)
@@ -92,8 +87,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if str(options.markdown) == "-":
             print(text)
         else:
-            options.markdown.write_text(text, encoding="utf-8")
+            write_markdown(options.markdown, text)
     return 0
+
+
+def read_all(paths: Sequence[Path]) -> tuple[list[Figure], dict[str, Any]]:
+    """The figures of earlier runs on one machine, and the machine as the last of them describes it."""
+    runs = [read_json(path) for path in paths]
+    return [figure for figures, _ in runs for figure in figures], runs[-1][1]
+
+
+def measure_all(options: argparse.Namespace) -> list[Figure]:
+    """Every figure that is asked for, one after the other. Raises NotMeasured."""
+    progress, begun = Console(stderr=True, highlight=False, soft_wrap=True), time.monotonic()
+
+    def say(text: str) -> None:
+        progress.print(f"{time.monotonic() - begun:6.1f} s  {text}", markup=False)
+
+    # On the disk that farms usually live on: /tmp may be memory, which syncs for nothing.
+    (ROOT / "var").mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
+    peers = not options.quick if options.peers is None else options.peers
+    bench = Bench(folder, 1 if options.quick else options.repeats, options.quick, peers, say)
+    figures: list[Figure] = []
+    try:
+        for name, measure in MEASUREMENTS.items():
+            if not options.only or name in options.only:
+                say(f"measuring: {name}")
+                figures += measure(bench)
+    except (NotMeasured, WrongAnswer) as error:
+        raise NotMeasured(f"{error}\nWhat was started left its messages in {folder}") from error
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return figures
 
 
 def reason_of(figure: Figure) -> str:

@@ -20,6 +20,8 @@ from rich.table import Table
 from scripts.benching.figures import PEERS, Figure
 from scripts.benching.rig import ROOT
 
+BEGIN = "<!-- figures: written by ./scripts/bench --markdown -->"
+END = "<!-- end of the figures -->"
 FACTS = (("date", "Date"), ("commit", "Commit"), ("processor", "Processor"), ("cores", "Cores"), ("memory", "Memory"))
 
 
@@ -61,6 +63,21 @@ def write_json(path: Path, figures: Sequence[Figure], machine: dict[str, Any]) -
     """Everything, every round of it."""
     document = {"machine": machine, "figures": [figure.described() for figure in figures]}
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> tuple[list[Figure], dict[str, Any]]:
+    """What `write_json` wrote: the figures and the machine."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return [Figure.from_described(told) for told in document["figures"]], document["machine"]
+
+
+def write_markdown(path: Path, text: str) -> None:
+    """Put the tables between the marks of a page that has them; else the file holds nothing but the tables."""
+    page = path.read_text(encoding="utf-8") if path.exists() else ""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    whole = f"{before}{BEGIN}\n\n{text}\n{END}{after}" if begin and end else text
+    path.write_text(whole, encoding="utf-8")
 
 
 def as_markdown(figures: Sequence[Figure], machine: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from scripts.benching.booths import BOUNDARY, encode_order
 from scripts.benching.figures import CELERY_THREADS, RQ, Figure, percentile
 from scripts.benching.gpu_idle import find_gaps
 from scripts.benching.main import MEASUREMENTS, parse
-from scripts.benching.report import as_markdown, show
+from scripts.benching.report import BEGIN, END, as_markdown, read_json, show, write_json, write_markdown
 
 MACHINE = {
     "date": "today",
@@ -90,3 +91,21 @@ def test_quick_run_does_without_others_unless_asked() -> None:
     with pytest.raises(SystemExit):
         parse(["--repeats", "0"])
     assert set(MEASUREMENTS) == {"makespan", "dispatch", "submitting", "statuses", "gpu-idle", "memory"}
+
+
+def test_written_figures_are_read_again_as_they_were(tmp_path: Path) -> None:
+    measured = [figure(1.2, 1.1, beside={RQ: [1.5]}), figure(3.0, target=None)]
+    write_json(tmp_path / "bench.json", measured, MACHINE)
+    again, machine = read_json(tmp_path / "bench.json")
+    assert [one.described() for one in again] == [one.described() for one in measured]
+    assert machine == MACHINE
+
+
+def test_markdown_replaces_only_what_stands_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    write_markdown(page, "tables alone\n")
+    assert page.read_text() == "tables alone\n"
+    page.write_text(f"# Title\n{BEGIN}\nold\n{END}\nwords\n")
+    for text in ("first\n", "second\n"):
+        write_markdown(page, text)
+    assert page.read_text() == f"# Title\n{BEGIN}\n\nsecond\n\n{END}\nwords\n"
