@@ -127,5 +127,5 @@ def cloud_stand_in(bench: Bench) -> Iterator[str]:
     """The OpenAI stand-in; the address for OPENAI_BASE_URL."""
     log = bench.new_folder("cloud") / "messages.log"
     command = python_module("scripts.simulators.openai_images", "--port", "0", "--seconds", str(SECONDS))
-    with running(command, log=log, nice=STAND_IN_NICE) as process:
+    with running(command, log=log, nice=STAND_IN_NICE, is_read=True) as process:
         yield read_line(process, log).split()[-1].removesuffix("/v1") + "/v1"
