@@ -18,6 +18,7 @@ from scripts.rushing.main import BOOTH_NICE
 
 TIMEOUT_SECONDS = 90
 FOLLOW_SECONDS = 25
+IDLE_SECONDS = 5
 ENDED = frozenset({"succeeded", "partial", "failed", "canceled"})
 BOUNDARY = uuid.uuid4().hex
 
@@ -44,6 +45,7 @@ class Booth:
     def __init__(self, port: int, key: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self._headers = {"Authorization": f"Bearer {key}"}
+        self._used_at = time.monotonic()
 
     def close(self) -> None:
         self._connection.close()
@@ -52,9 +54,14 @@ class Booth:
         self, method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Status and body of one answer."""
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._connection.close()  # the farm may have closed it meanwhile; the next request opens another
+        self._used_at = time.monotonic()
         self._connection.request(method, path, body=body, headers=self._headers | (headers or {}))
         answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        body_read = answer.read()
+        self._used_at = time.monotonic()
+        return answer.status, body_read
 
     def get(self, path: str) -> dict[str, Any]:
         """A JSON object below /api/v1. Raises WrongAnswer."""

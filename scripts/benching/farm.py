@@ -54,7 +54,7 @@ def stand_ins(bench: Bench, *, servers: int, seconds: float) -> Iterator[StandIn
     ports = [word for _ in range(servers) for word in ("--port", "0")]
     options = ["--seconds", str(seconds), "--prepared", PICTURE, "--log", str(log)]
     command = python_module("scripts.simulators.comfyui", *ports, *options)
-    with running(command, log=messages, nice=STAND_IN_NICE) as process:
+    with running(command, log=messages, nice=STAND_IN_NICE, is_read=True) as process:
         yield StandIns([read_line(process, messages).split()[-1] for _ in range(servers)], log)
 
 

@@ -11,12 +11,12 @@ import psutil
 
 from scripts.benching import photos
 from scripts.benching.booths import Trip, play_together
-from scripts.benching.farm import PICTURE, STYLE, Farm, StandIns, farm, stand_ins
+from scripts.benching.farm import PICTURE, STYLE, Farm, farm, stand_ins
 from scripts.benching.figures import CELERY_PREFORK, RQ, Figure
-from scripts.benching.makespan import hash_of
 from scripts.benching.peers import Peer, peers
 from scripts.benching.rig import Bench, pss_of, python_module, read_line, running
 from scripts.launch import STAND_IN_NICE
+from scripts.simulators.photos import portrait
 
 SERVERS = 10
 SECONDS = 2.0
@@ -30,9 +30,10 @@ HOW_REST = (
     "PSS of the two pools and their 10 + 5 workers, some seconds after the start. Beside it: both pools of the peer"
 )
 HOW_RUSH = (
-    "the same while {comfyui} orders for ComfyUI and {api} for the cloud, each of one photo of 3 MB, come at once "
-    "(pictures {picture}): the highest of samples every 0.2 s. Beside it: as many bare jobs"
+    "the same while {comfyui} orders for ComfyUI and {api} for the cloud, each of one photo of 900 × 1200, come at "
+    "once (pictures {picture}): the highest of samples every 0.2 s. Beside it: as many bare jobs"
 )
+HOW_LARGE = "the same with photos of 12 megapixels and 3 MB, on the same farm afterwards"
 
 
 class Peak:
@@ -63,15 +64,22 @@ def watched(look: Callable[[], Sequence[psutil.Process]]) -> Iterator[Peak]:
 def measure(bench: Bench) -> list[Figure]:
     """A fresh farm and fresh peers for each round."""
     tasks = bench.choose(TASKS, {"comfyui": 3, "api": 1})
+    ordinary = [portrait(number) for number in range(sum(tasks.values()))]
+    cameras = [photos.camera(number) for number in range(len(ordinary))]
     rest: list[float] = []
     rush: list[float] = []
+    large: list[float] = []
     rest_beside: dict[str, list[float]] = {}
     rush_beside: dict[str, list[float]] = {}
     for number in range(bench.repeats):
-        at_rest, peak = measure_farm(bench, tasks)
+        at_rest, peak, large_peak = measure_farm(bench, tasks, ordinary, cameras)
         rest.append(at_rest)
         rush.append(peak)
-        bench.say(f"memory, round {number + 1}: the farm {at_rest:.0f} MiB at rest, {peak:.0f} MiB during a rush")
+        large.append(large_peak)
+        bench.say(
+            f"memory, round {number + 1}: the farm {at_rest:.0f} MiB at rest, {peak:.0f} MiB during a rush, "
+            f"{large_peak:.0f} MiB with large photos"
+        )
         for name in (RQ, CELERY_PREFORK):
             with peers(bench, queues=WORKERS, names=[name]) as others:
                 for peer in others:
@@ -83,11 +91,14 @@ def measure(bench: Bench) -> list[Figure]:
     return [
         Figure("memory at rest", HOW_REST, "MiB", rest, AT_REST_MIB, rest_beside),
         Figure("memory during a rush", how, "MiB", rush, RUSH_MIB, rush_beside),
+        Figure("memory, large photos", HOW_LARGE, "MiB", large),
     ]
 
 
-def measure_farm(bench: Bench, tasks: dict[str, int]) -> tuple[float, float]:
-    """MiB at rest and at the peak of a rush."""
+def measure_farm(
+    bench: Bench, tasks: dict[str, int], ordinary: Sequence[bytes], cameras: Sequence[bytes]
+) -> tuple[float, float, float]:
+    """MiB at rest, at the peak of a rush, and at that of a rush of large photos."""
     with (
         stand_ins(bench, servers=SERVERS, seconds=bench.choose(SECONDS, 0.2)) as servers,
         cloud_stand_in(bench) as cloud,
@@ -96,17 +107,18 @@ def measure_farm(bench: Bench, tasks: dict[str, int]) -> tuple[float, float]:
         time.sleep(bench.choose(REST_SECONDS, 0.5))
         at_rest = pss_of(started.pools())
         with watched(started.pools) as peak:
-            play(started, servers, tasks)
-        return at_rest, max(peak.mib, at_rest)
+            play(started, tasks, ordinary, "rush")
+        with watched(started.pools) as large_peak:
+            play(started, tasks, cameras, "large")
+        return at_rest, max(peak.mib, at_rest), large_peak.mib
 
 
-def play(started: Farm, servers: StandIns, tasks: dict[str, int]) -> list[Trip]:
+def play(started: Farm, tasks: dict[str, int], sent: Sequence[bytes], name: str) -> list[Trip]:
     """Orders for both pools at once."""
     styles = [STYLE] * tasks["comfyui"] + [CLOUD_STYLE] * tasks["api"]
     booths = started.booths(len(styles))
-    sent = [photos.camera(hash_of("memory") + number) for number in range(len(styles))]
     try:
-        return play_together(booths, lambda booth, n: booth.order(f"memory-{n}", sent[n], styles[n]))
+        return play_together(booths, lambda booth, n: booth.order(f"{name}-{n}", sent[n], styles[n]))
     finally:
         for booth in booths:
             booth.close()
@@ -127,5 +139,5 @@ def cloud_stand_in(bench: Bench) -> Iterator[str]:
     """The OpenAI stand-in; the address for OPENAI_BASE_URL."""
     log = bench.new_folder("cloud") / "messages.log"
     command = python_module("scripts.simulators.openai_images", "--port", "0", "--seconds", str(SECONDS))
-    with running(command, log=log, nice=STAND_IN_NICE) as process:
+    with running(command, log=log, nice=STAND_IN_NICE, is_read=True) as process:
         yield read_line(process, log).split()[-1].removesuffix("/v1") + "/v1"

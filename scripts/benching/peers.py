@@ -125,7 +125,8 @@ def peers(
         folder = bench.new_folder("peers")
         log = folder / "messages.log"
         command = python_module("scripts.benching.sleeper")
-        sleeper = read_line(stack.enter_context(running(command, log=log, nice=STAND_IN_NICE)), log)
+        process = stack.enter_context(running(command, log=log, nice=STAND_IN_NICE, is_read=True))
+        sleeper = read_line(process, log)
         yield [stack.enter_context(_peer(folder, name, queues, sleeper)) for name in names]
 
 

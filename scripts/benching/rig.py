@@ -64,9 +64,18 @@ def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENC
 
 @contextmanager
 def running(
-    command: Sequence[str], *, log: Path, nice: int = 0, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    nice: int = 0,
+    environment: Mapping[str, str] | None = None,
+    is_read: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that is told to end when the block does, and dies when we do. Its standard output can be read."""
+    """A process that is told to end when the block does, and dies when we do.
+
+    `is_read`: its standard output is read line by line. Else it goes into the log: a pipe that nobody reads fills up,
+    and then whoever writes into it stands still.
+    """
     pid = os.getpid()
 
     def tie() -> None:
@@ -79,7 +88,7 @@ def running(
             cwd=log.parent,
             env=bare_environment() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if is_read else messages,
             stderr=messages,
             text=True,
             preexec_fn=tie,
