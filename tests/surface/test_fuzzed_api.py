@@ -54,15 +54,15 @@ def served(
         yield served
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def told() -> Iterator[None]:
-    """The counts are told in the end."""
+    """What an operation's test has called and been answered is told in the end."""
+    tally.clear()
     yield
-    calls = sum(sum(counts.values()) for counts in tally.values())
-    errors = sum(count for counts in tally.values() for status, count in counts.items() if status >= "500")
-    print(f"{TOLD}schemathesis made {calls} calls to {len(tally)} operations; server errors: {errors}")
-    for label, counts in sorted(tally.items()):
-        print(f"{TOLD}  {label:45} {sum(counts.values()):5}  {dict(sorted(counts.items()))}")
+    for label, counts in tally.items():
+        errors = sum(count for status, count in counts.items() if status >= "500")
+        calls = f"{sum(counts.values()):>3} calls, {errors} server errors"
+        print(f"{TOLD}schemathesis: {label:42} {calls}  {dict(sorted(counts.items()))}")
 
 
 def _use_what_is_there(case: Case, served: Served) -> None:
