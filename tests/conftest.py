@@ -8,7 +8,9 @@ import socket
 import tempfile
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -30,6 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """The table of bad inputs is printed at the end, wherever its rows are tested."""
     config.pluginmanager.register(RowTable(), "row-table")
     config.pluginmanager.register(Told(), "told")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own. Schemathesis gives all operations one, and xdist runs one test of an id."""
+    seen = Counter(item.nodeid for item in items)
+    for item in items:
+        if seen[item.nodeid] > 1:
+            item._id = replace(item.id, params=item.name.partition("[")[2].removesuffix("]"))
+    twice = [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]
+    assert not twice, f"of these tests xdist would run only one each: {twice}"
 
 
 @pytest.fixture(scope="session")
