@@ -4,7 +4,7 @@ from __future__ import annotations
 
 REASONS: dict[str, str] = {
     "makespan": (
-        "Ten prompts end together, and then ten workers (some 55 ms of processor for each task: fetch, decode and encode "
+        "Ten prompts end together, and then ten workers (some 55 ms of processor a task: fetch, decode and encode "
         "the picture, store, commit, claim, upload, submit) and the web that answers their followers (some 45 ms) want "
         "two cores at once, so a server waits 0.10 to 0.15 s between two prompts; the bare jobs do none of this"
     ),
