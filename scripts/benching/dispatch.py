@@ -12,7 +12,7 @@ from scripts.benching.farm import STYLE, StandIns, farm, stand_ins
 from scripts.benching.figures import Figure, percentile
 from scripts.benching.makespan import hash_of
 from scripts.benching.peers import Peer, peers
-from scripts.benching.rig import Bench, NotMeasured
+from scripts.benching.rig import Bench
 
 SERVERS = 10
 ORDERS = 40
@@ -49,11 +49,7 @@ def measure(bench: Bench) -> list[Figure]:
                 f"p95 {percentile(to_server, 0.95):.1f} ms; end to answer p95 {percentile(to_booth, 0.95):.1f} ms"
             )
             for peer in others:
-                try:
-                    beside.setdefault(peer.name, []).append(run_peer(peer, orders))
-                except NotMeasured as error:
-                    bench.say(f"dispatch, round {number + 1}: left out: {error}")
-                    continue
+                beside.setdefault(peer.name, []).append(run_peer(peer, orders))
                 p50 = percentile(beside[peer.name][-1], 0.5)
                 bench.say(f"dispatch, round {number + 1}: {peer.name} p50 {p50:.1f} ms")
 

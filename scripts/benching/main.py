@@ -26,7 +26,8 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "makespan": makespan.measure,
     "dispatch": dispatch.measure,
     "submitting": submitting.measure,
-    "statuses": statuses.measure,
+    "statuses-sqlite": statuses.measure_sqlite,
+    "statuses-postgresql": statuses.measure_postgresql,
     "gpu-idle": gpu_idle.measure,
     "memory": memory.measure,
 }

@@ -7,7 +7,7 @@ from scripts.benching.booths import Trip, play_together
 from scripts.benching.farm import STYLE, Farm, farm, stand_ins
 from scripts.benching.figures import Figure
 from scripts.benching.peers import Peer, peers
-from scripts.benching.rig import Bench, NotMeasured
+from scripts.benching.rig import Bench
 from scripts.rushing.timing import find_ideal
 
 SERVERS = 10
@@ -38,12 +38,7 @@ def measure(bench: Bench) -> list[Figure]:
             rounds.append(span_of(trips) / ideal)
             bench.say(f"makespan, round {number + 1}: the farm {rounds[-1]:.3f}")
             for peer in others:
-                try:
-                    took = run_peer(peer, tasks, seconds)
-                except NotMeasured as error:  # seen with RQ as shipped: a job that never ran
-                    bench.say(f"makespan, round {number + 1}: left out: {error}")
-                    continue
-                beside.setdefault(peer.name, []).append(took / ideal)
+                beside.setdefault(peer.name, []).append(run_peer(peer, tasks, seconds) / ideal)
                 bench.say(f"makespan, round {number + 1}: {peer.name} {beside[peer.name][-1]:.3f}")
     how = HOW.format(tasks=tasks, seconds=f"{seconds:g}", ideal=f"{ideal:g}")
     return [Figure("makespan", how, "× ideal", rounds, TARGET, beside)]

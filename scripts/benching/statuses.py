@@ -51,19 +51,25 @@ class Asker:
         return took
 
 
-def measure(bench: Bench) -> list[Figure]:
-    """Both databases, one after the other."""
+def measure_sqlite(bench: Bench) -> list[Figure]:
+    """Two farms with SQLite."""
+    return _measure(bench, "SQLite", None)
+
+
+def measure_postgresql(bench: Bench) -> list[Figure]:
+    """Two farms with databases of one PostgreSQL server."""
+    with postgres_server() as server:
+        return _measure(bench, "PostgreSQL", server)
+
+
+def _measure(bench: Bench, kind: str, server: str | None) -> list[Figure]:
     tasks = bench.choose(TASKS, 2_000)
-    figures: list[Figure] = []
-    for kind in ("SQLite", "PostgreSQL"):
-        with ExitStack() as stack:
-            servers = stack.enter_context(stand_ins(bench, servers=1, seconds=0.1))
-            server = stack.enter_context(postgres_server()) if kind == "PostgreSQL" else None
-            small, full = (
-                stack.enter_context(_farm_with(bench, servers, server, count)) for count in (min(tasks, 200), tasks)
-            )
-            figures += _measure_kind(bench, kind, tasks, ask_for(small), ask_for(full))
-    return figures
+    with ExitStack() as stack:
+        servers = stack.enter_context(stand_ins(bench, servers=1, seconds=0.1))
+        small, full = (
+            stack.enter_context(_farm_with(bench, servers, server, count)) for count in (min(tasks, 200), tasks)
+        )
+        return _measure_kind(bench, kind, tasks, ask_for(small), ask_for(full))
 
 
 def _measure_kind(bench: Bench, kind: str, tasks: int, small: Asker, full: Asker) -> list[Figure]:

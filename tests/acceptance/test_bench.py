@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 300
 FIGURES = {
     ("makespan", "dispatch"): {"makespan", "idle dispatch p50", "idle dispatch p95", "end to answer p95"},
     ("submitting", "gpu-idle"): {"web CPU per photo", "ten photos at once", "GPU idle median", "GPU idle p95"},
-    ("statuses",): {
+    ("statuses-sqlite", "statuses-postgresql"): {
         f"{page} {what}, {kind}"
         for page in ("order", "task", "queue", "stats", "list")
         for what in ("p95", "when full")
