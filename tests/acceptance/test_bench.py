@@ -1,4 +1,4 @@
-"""`./scripts/bench --quick` goes the whole way of two measurements. No speed is asserted: only that each figure is there."""
+"""`./scripts/bench --quick` goes the whole way of two measurements. Only that each figure is there is asserted."""
 
 from __future__ import annotations
 
