@@ -154,7 +154,7 @@ def test_a_member_that_would_be_written_elsewhere_is_refused(
 ) -> None:
     back_up(busy_farm, tmp_path / "whole")
     there = elsewhere()
-    for name in ("../../outside", "/tmp/outside", "files/photos/../../x.jpg", "redis/url"):  # noqa: S108  never written
+    for name in ("../../outside", "/outside", "files/photos/../../x.jpg", "redis/url"):
         with tarfile.open(tmp_path / "whole") as old, tarfile.open(tmp_path / "bad", "w") as new:
             for entry in old:
                 if entry.name == MANIFEST:
