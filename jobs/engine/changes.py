@@ -167,7 +167,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._followed: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def follow(self, order_id: int, *, seats: int) -> bool:
         """Somebody waits for this order from now on; ends with `leave`. False when so many follow already."""
@@ -205,23 +205,23 @@ class Watcher:
 
             def has_news() -> bool:
                 moved = progress is not None and entry.progress != progress
-                return entry.version > version or moved or self._stopping.is_set()
+                return entry.version > version or moved or self._stopping
 
             entry.changed.wait_for(has_news, timeout=seconds)
             return max(entry.version, version), entry.progress
 
     def stop(self) -> None:
         """Let every follower go. Takes no lock: a signal handler calls it, and may have interrupted a holder."""
-        self._stopping.set()
+        self._stopping = True
 
     @property
     def stopping(self) -> bool:
         """Has `stop` been called?"""
-        return self._stopping.is_set()
+        return self._stopping
 
     def _watch(self) -> None:
         looked_at = 0.0
-        while not self._stopping.is_set():
+        while not self._stopping:
             changed, progressed = _read_messages(self._listener.wait(self.LOOK_SECONDS))
             with self._lock:
                 ask = [order_id for order_id in self._followed if order_id in changed]

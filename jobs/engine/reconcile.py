@@ -25,6 +25,7 @@ from jobs.engine import rings
 from jobs.engine.changes import RECONCILE_CHANNEL, Listener
 from jobs.engine.orphans import sweep_orphans
 from jobs.engine.retries import REASONS
+from jobs.engine.stopping import StopFlag
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
 from jobs.orders import calls, pauses, repairs, tallies
@@ -49,7 +50,7 @@ class Reconciler:
         self._storage = storage
         self._settings = settings
         self._wake = threading.Event()
-        self.stop = threading.Event()
+        self.stop = StopFlag()
         self._rung_again = 0
         self._trust_claims_at = time.monotonic() + settings.claim_s
         self._last_round = time.monotonic()
