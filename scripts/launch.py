@@ -19,7 +19,7 @@ import redis
 import requests
 
 from jobs.access.secret_files import admin_password
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.lifeline import die_with_parent, show_stacks_on_request
 from jobs.errors import SettingsError
 from jobs.settings import Settings
 
@@ -128,6 +128,7 @@ def main() -> int:
     if _is_taken(settings.host, settings.port):
         print(f"Port {settings.port} of {settings.host} is in use; set PORT to another one.", file=sys.stderr)
         return 2
+    show_stacks_on_request()
     launcher = Launcher()
     signal.signal(signal.SIGTERM, launcher.note_signal)
     signal.signal(signal.SIGINT, launcher.note_signal)

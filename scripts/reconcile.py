@@ -8,10 +8,13 @@ import sys
 from types import FrameType
 
 from jobs.database.revision import wait_until_current
+from jobs.engine.lifeline import show_stacks_on_request
 from jobs.errors import SettingsError
 from jobs.farm import Farm
 from jobs.settings import Settings
 from worker_configs.log_config import make_log_config
+
+log = logging.getLogger("scripts.reconcile")
 
 
 def main() -> int:
@@ -22,6 +25,7 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     logging.config.dictConfig(make_log_config("reconcile"))
+    show_stacks_on_request()
     farm = Farm(settings)
     wait_until_current(farm.database)
     reconciler = farm.reconciler()
@@ -33,6 +37,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     reconciler.run()
     farm.close()
+    log.info("reconciler ended")
     return 0
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.access.operators import ensure_admin
 from jobs.access.secret_files import admin_password
 from jobs.database.migrate import migrate
+from jobs.engine.lifeline import show_stacks_on_request
 from jobs.engine.memory import share_heaps
 from jobs.errors import FarmBusy, SettingsError
 from jobs.farm import Farm
@@ -35,6 +36,7 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     logging.config.dictConfig(make_log_config("web"))
+    show_stacks_on_request()
     share_heaps(DECODES_AT_ONCE)
     farm = Farm(settings, serves_web=True)
     _prepare(farm)
@@ -57,6 +59,7 @@ def main() -> int:
     log.info("web is up", extra={"address": settings.base_url})
     server.run()
     farm.close()
+    log.info("web ended")
     return 0
 
 

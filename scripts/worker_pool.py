@@ -14,6 +14,7 @@ import jobs.comfyui.executor  # noqa: F401  imported before the fork, so that wo
 from jobs import entry
 from jobs.database import Database
 from jobs.database.revision import wait_until_current
+from jobs.engine.lifeline import show_stacks_on_request
 from jobs.engine.memory import give_back_large_buffers
 from jobs.engine.pool import Pool
 from jobs.engine.rehearsal import rehearse
@@ -37,6 +38,7 @@ def main() -> int:
         return 2
     config = importlib.import_module(f"worker_configs.{resource}")
     logging.config.dictConfig(config.DICT_CONFIG)
+    show_stacks_on_request()
     give_back_large_buffers()
     prepare(resource)
     Pool(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +84,21 @@ class FarmProcess:
         """SIGTERM, and wait for the drain."""
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(PATIENCE_SECONDS)
+        try:
+            self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the farm did not end:\n{self.tell_where_it_hangs()}") from None
+
+    def tell_where_it_hangs(self) -> str:
+        """The processes that are left, and where they are, by their own words."""
+        assert self.process is not None
+        left = [psutil.Process(self.process.pid), *self.children()]
+        tree = [f"{process.pid} below {process.ppid()}: {' '.join(process.cmdline()[-3:])}" for process in left]
+        for process in left:
+            if "python" in process.name():
+                process.send_signal(signal.SIGUSR1)
+        time.sleep(1.0)  # for the eye only: nothing is decided by what is not written yet
+        return "\n".join(tree) + "\n" + (self.folder / "up.log").read_text()[-20_000:]
 
     def kill(self) -> None:
         """kill -9 of `up` itself; its children end too."""
