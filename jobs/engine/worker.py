@@ -2,7 +2,8 @@
 
 What it changes and why: RQ's SimpleWorker beats only between jobs (ours always, from a thread, and it registers again
 after a wiped Redis); as shipped, a signal during a job raises inside the job when Redis is away (ours sets a flag),
-and a failed job's traceback is kept in Redis (ours keeps the error's name).
+a failed job's traceback is kept in Redis (ours keeps the error's name), and commands are
+taken from a channel (ours listens to the pool only).
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ class FarmWorker(SimpleWorker):
         # Only the pool ends workers; Ctrl-C on a terminal reaches the whole process group.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self.request_stop)
+
+    def subscribe(self) -> None:
+        """Nothing: RQ's channel of commands would let whoever reaches Redis end workers, and stopping its thread races
+        with closing its connection (redis-py 8.1.0: TypeError, or a second's wait for the thread).
+        """
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         self._idle = True
