@@ -6,7 +6,7 @@ REASONS: dict[str, str] = {
     "makespan": (
         "Ten prompts end together, and then ten workers (some 55 ms of processor for each task: fetch, decode and "
         "encode the picture, store, commit, claim, upload, submit) and the web that answers their followers (some "
-        "45 ms) want two cores at once, so a server waits 0.10 to 0.15 s between two prompts; bare jobs do none of this"
+        "45 ms) want two cores at once, so a server waits 0.15 to 0.4 s between two prompts; bare jobs do none of this"
     ),
     "idle dispatch p50": (
         "Between the ring and POST /prompt one worker looks, claims, reads the work, opens the socket for progress, "
