@@ -148,14 +148,16 @@ class FarmProcess:
         made = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True)
         return made.stdout.strip()
 
-    def _is_ready(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, (self.folder / "up.log").read_text()
+    def is_answering(self) -> bool:
+        """Is the web there, and ready?"""
         try:
-            if not requests.get(f"{self.url}/readyz", timeout=5).ok:
-                return False
+            return requests.get(f"{self.url}/readyz", timeout=5).ok
         except requests.RequestException:
             return False
-        return len(self.worker_pids()) >= int(self.environment["COMFYUI_WORKERS"])
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, (self.folder / "up.log").read_text()
+        return self.is_answering() and len(self.worker_pids()) >= int(self.environment["COMFYUI_WORKERS"])
 
 
 class Booth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections import Counter
 
@@ -23,6 +24,21 @@ def worker_of_running_step(farm: FarmProcess) -> psutil.Process:
     with sqlite3.connect(f"file:{farm.folder / 'farm.sqlite3'}?mode=ro", uri=True) as connection:
         (name,) = connection.execute("SELECT worker FROM steps WHERE status = 'running'").fetchone()
     return farm.worker_of(name)
+
+
+def test_i2_what_was_answered_202_survives_the_web_s_death_at_that_moment(start_farm: StartFarm) -> None:
+    farm, booth, _ = start_farm(servers=1)
+    booth.submit_until_taken("warm", portrait(100))
+    for number in range(3):
+        photo = portrait(number)
+        web = farm.service("scripts.serve")
+        answer = booth.submit(f"order-{number}", photo)
+        web.kill()
+        assert answer.status_code == 202
+        eventually(farm.is_answering, "the web is up again")
+        [task] = booth.order(f"order-{number}")["tasks"]
+        assert task["photo"]["sha256"] == hashlib.sha256(photo).hexdigest()
+        assert booth.follow(f"order-{number}")["status"] == "succeeded"
 
 
 def test_i8_a_killed_worker_s_prompt_is_adopted(start_farm: StartFarm) -> None:

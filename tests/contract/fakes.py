@@ -125,6 +125,7 @@ class FakeControl:
         self.asked_about: list[str] = []
         self.asked = threading.Event()
         self.ends_at = time.monotonic() + SECONDS
+        self.waits: list[float] = []
         self.checks = 0
         self.lost_at = 0
         """The check that finds the claim lost; 0 is none."""
@@ -163,6 +164,7 @@ class FakeControl:
         return self.ends_at - time.monotonic()
 
     def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
         threading.Event().wait(min(seconds, 0.02))
         self.check()
 

@@ -136,6 +136,25 @@ def test_sent_call_is_followed_and_not_sent_again(
     assert (control.marked, listening.hits) == (0, 0)
 
 
+def test_prompt_that_ends_between_two_questions_is_found_at_once(
+    standin: StandIn, tmp_path: Path, control: FakeControl
+) -> None:
+    """The queue is asked first: a prompt that has left it since is in the history then."""
+    gap = 7.5
+    executor = ComfyuiExecutor(Settings.load(_env_file=None, data_dir=tmp_path, lookup_gap_s=gap))
+    making = standin.add_fault("hold")
+    with ThreadPoolExecutor(1) as pool:
+        performing = pool.submit(executor.perform, photo_work(), control)
+        assert making.happened.wait(SECONDS)
+        asked = standin.add_fault("hang", path="/queue", method="GET", times=1)
+        assert asked.happened.wait(SECONDS)
+        standin.clear_faults(kind="hold")
+        standin.wait_for("end", control.ids[0])
+        standin.clear_faults(number=asked.id)
+        check_made(performing.result(SECONDS))
+    assert gap not in control.waits
+
+
 def test_sent_call_that_is_nowhere_is_sent_under_a_new_id(
     standin: StandIn, executor: ComfyuiExecutor, control: FakeControl
 ) -> None:
