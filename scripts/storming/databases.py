@@ -1,4 +1,4 @@
-"""The farm's database as the nemesis sees it: SQLite, whose write lock can be held, or a PostgreSQL that can go away."""
+"""The farm's database as the nemesis sees it: SQLite, whose write lock can be held, or a PostgreSQL that can stop."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SIZE_MB = 900
+SIZE_MB = 600
 SMALL_RESERVE_MB = 5
 LEFT_BYTES = 64 * 1024
+TRIES = 6
 """What a full small disk still has: less than one photo."""
 HEADROOM_MB = 500
 """Without a disk of our own: how far the reserve lies below what is free, which others use too."""
@@ -30,16 +31,15 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no room: on a disk of ours none at all, else less than the farm's reserve."""
-        free = shutil.disk_usage(self.folder).free
-        size = free - LEFT_BYTES if self.is_ours else free - self.reserve_mb * MB + HEADROOM_MB * MB // 5
         descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT)
+        left = LEFT_BYTES if self.is_ours else (self.reserve_mb - HEADROOM_MB // 5) * MB
         try:
-            while size > 0:
+            for _ in range(TRIES):
                 try:
-                    os.posix_fallocate(descriptor, 0, size)
+                    os.posix_fallocate(descriptor, 0, max(1, shutil.disk_usage(self.folder).free - left))
                     return
-                except OSError:
-                    size -= LEFT_BYTES  # somebody wrote meanwhile
+                except OSError:  # the farm wrote meanwhile
+                    left *= 2
         finally:
             os.close(descriptor)
 

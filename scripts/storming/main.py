@@ -37,7 +37,7 @@ WIDTH = 140
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./scripts/storm",
-        description="Breaks every part of a farm under load at random, then proves that nothing was lost or made twice.",
+        description="Breaks every part of a farm under load at random, then proves that nothing was lost.",
     )
     parser.add_argument("--minutes", type=float, default=5.0, help="how long things are broken (5)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same kind of storm (1)")

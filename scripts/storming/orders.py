@@ -144,7 +144,7 @@ class Order:
 
     def follow(self) -> dict[str, Any]:
         """The order when it has ended; empty when the farm does not know it. Raises OutOfTime."""
-        version = -1
+        version = 0
         while True:
             answer = self._get(f"/orders/{self.order_id}", wait=FOLLOW_SECONDS, after=version)
             if answer is None:

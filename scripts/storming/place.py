@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
 import requests
+from redis import Redis, RedisError
 
 from jobs.database import Database
 from scripts.benching.rig import NotMeasured, bare_environment, eventually, python_module, running
@@ -79,14 +79,12 @@ class Place:
     second_reconciler: Machine | None = None
     launcher: subprocess.Popen[str] | None = None
 
-    def connect_redis(self) -> redis.Redis:
+    def connect_redis(self) -> Redis:
         """As its admin; every command is answered soon or fails."""
         home = self.folder / "redis-home" / "redis"
         port = int((home / "url").read_text().rsplit(":", 1)[1].split("/")[0])
         password = (home / "admin_password").read_text()
-        return redis.Redis(
-            port=port, password=password, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-        )
+        return Redis(port=port, password=password, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
     def wipe_redis(self) -> None:
         """Delete what it would read at its next start."""
@@ -110,7 +108,7 @@ class Place:
     def _has_room_in_redis(self) -> bool:
         try:
             return bool(self.connect_redis().config_set("maxmemory", "256mb"))
-        except (redis.RedisError, OSError):
+        except (RedisError, OSError):
             return False
 
     def stop(self) -> bool:
@@ -206,7 +204,7 @@ def _surroundings(folder: Path, disk: Disk, store: SqliteStore | PostgresStore) 
 def _answers(place: Place) -> bool:
     try:
         place.connect_redis().ping()
-    except (redis.RedisError, OSError):
+    except (RedisError, OSError):
         return False
     return all(clear_faults(url) for url in (place.cloud_url, *place.comfyui))
 
@@ -232,7 +230,7 @@ def wait_for_workers(place: Place) -> None:
     """Return once every worker lives and RQ knows it: from then on, names are known."""
     until = time.monotonic() + HEAL_SECONDS
     while time.monotonic() < until:
-        if len(place.connect_redis().smembers("rq:workers")) >= COMFYUI_WORKERS + API_WORKERS:  # type: ignore[arg-type]
+        if len(place.connect_redis().smembers("rq:workers")) >= COMFYUI_WORKERS + API_WORKERS:
             return
         time.sleep(0.1)
     raise NotMeasured("the farm's workers did not come up")
