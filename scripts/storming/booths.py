@@ -16,10 +16,10 @@ from scripts.storming.orders import Line, Order, Photo
 from scripts.storming.place import STYLES
 from scripts.storming.wifi import Wifi
 
-THREADS = 3
+THREADS = 2
 STYLE_WEIGHTS = (78, 12, 10)
-RUSH_PAUSE = (0.0, 0.5)
-CALM_PAUSE = (1.5, 4.0)
+RUSH_PAUSE = (0.0, 1.0)
+CALM_PAUSE = (4.0, 16.0)
 TWICE, MORE, RESEND, CANCEL, AGAIN = 0.06, 0.08, 0.06, 0.05, 0.1
 WATCH_SECONDS = 1.0
 

@@ -24,7 +24,7 @@ COME_BACK_CODES = ("style_unavailable",)
 RESEND_SECONDS = (0.1, 0.8)
 LONGEST_PAUSE_SECONDS = 2.0
 FOLLOW_SECONDS = 4
-PHOTO = (480, 640)
+PHOTO = (360, 480)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from scripts.storming.machines import Machine
 from scripts.storming.processes import Processes
 
 SERVERS = 3
-PICTURE_SECONDS = 0.5
+PICTURE_SECONDS = 0.4
 CLAIM_SECONDS = 3.0
 COMFYUI_WORKERS, COMFYUI_LIMIT, COMFYUI_DEPTH = 5, 4, 2
 API_WORKERS, API_LIMIT = 2, 2
