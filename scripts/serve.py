@@ -58,6 +58,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     log.info("web is up", extra={"address": settings.base_url})
     server.run()
+    app.extensions["farm"].watcher.join()
     farm.close()
     log.info("web ended")
     return 0

@@ -25,6 +25,7 @@ CHANGES_CHANNEL = "farm:changes"
 RECONCILE_CHANNEL = "farm:wake:reconcile"
 PROGRESS_TTL_SECONDS = 3600
 LEAVE_ALONE_SECONDS = 2.0
+JOIN_SECONDS = 5.0
 
 
 def wake_channel(resource: str) -> str:
@@ -213,6 +214,11 @@ class Watcher:
     def stop(self) -> None:
         """Let every follower go. Takes no lock: a signal handler calls it, and may have interrupted a holder."""
         self._stopping = True
+
+    def join(self) -> None:
+        """Wait until the thread has let go of its connection, which is closed next; after `stop`, not in a handler."""
+        if self._thread is not None:
+            self._thread.join(JOIN_SECONDS)
 
     @property
     def stopping(self) -> bool:

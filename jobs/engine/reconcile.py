@@ -39,6 +39,8 @@ ACTOR = "reconciler"
 FILES_SECONDS = 600.0
 TALLY_SECONDS = 5.0
 TALLY_AT_ONCE_SECONDS = 1.0
+LISTEN_SECONDS = 1.0
+LISTENER_END_SECONDS = 5.0
 
 
 class Reconciler:
@@ -61,7 +63,8 @@ class Reconciler:
             self._database.write(servers.sync_servers, self._settings.comfyui_urls)
         for url in self._settings.comfyui_urls:
             threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
-        threading.Thread(target=self._listen, name="reconcile-listener", daemon=True).start()
+        listener = threading.Thread(target=self._listen, name="reconcile-listener", daemon=True)
+        listener.start()
         threading.Thread(target=self._sweep_files, name="orphans", daemon=True).start()
         next_rings = next_tally = time.monotonic()
         while not self.stop.is_set():
@@ -76,6 +79,8 @@ class Reconciler:
                 self._guard(self.roll_up)
                 next_tally = now + TALLY_SECONDS
             self.stop.wait(min(self._settings.sweep_s, self._settings.ring_s))
+        # Its connection is closed next. A thread that fails while the interpreter ends makes that end an abort.
+        listener.join(LISTENER_END_SECONDS)
 
     def sweep(self) -> None:
         """S7, S8 and S10 for whatever is due for them; pauses that are over; calls that nobody can ask about."""
@@ -154,9 +159,10 @@ class Reconciler:
     def _listen(self) -> None:
         listener = Listener(self._redis, RECONCILE_CHANNEL)
         while not self.stop.is_set():
-            if listener.wait(self._settings.probe_s):
+            if listener.wait(min(self._settings.probe_s, LISTEN_SECONDS)):
                 self._wake.set()
                 self._wake.clear()
+        listener.close()
 
 
 def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:

@@ -38,6 +38,8 @@ HEARTBEAT_SECONDS = 10
 HEARTBEAT_TTL_SECONDS = 90
 MAINTENANCE_SECONDS = 300
 REDIS_WAIT_SECONDS = 1.0
+DOOR_KEY = "farm:door"
+DOOR_SECONDS = 60
 
 _current: FarmWorker | None = None
 
@@ -108,6 +110,9 @@ class FarmWorker(SimpleWorker):
                 except UnicodeDecodeError:  # RQ reads ids as text; a stranger wrote one that is none
                     log.warning("an RQ job's id cannot be read", extra={"worker": self.name})
                     self._drop_unreadable()
+                except (RedisError, OSError) as exc:  # RQ waits for one that is away, but not around its wait for a job
+                    log.warning("Redis refuses work", extra={"worker": self.name, "error": type(exc).__name__})
+                    self._wait_for_redis()
         finally:
             self._idle = False
 
@@ -125,8 +130,36 @@ class FarmWorker(SimpleWorker):
         self._job = job
         try:
             super().execute_job(job, queue)
+        except (RedisError, OSError) as exc:
+            # What the job did stands in the database; only RQ's record of it is lost. RQ would end this worker.
+            log.warning("Redis failed around a job", extra={"worker": self.name, "error": type(exc).__name__})
+            self.executions.clear()
+            self._wait_for_redis()
         finally:
             self._job = None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ beats between jobs too, and would end this worker when Redis does not take that."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except (RedisError, OSError) as exc:
+            log.debug("a heartbeat did not reach Redis", extra={"error": type(exc).__name__})
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's look at the head of its loop, where it would end this worker when Redis is away."""
+        try:
+            super().check_for_suspension(burst)
+        except (RedisError, OSError):
+            self._wait_for_redis()
+
+    def _wait_for_redis(self) -> None:
+        """Until it takes what we write, or somebody asks us to end."""
+        while not self._stop_requested:
+            try:
+                super().heartbeat(HEARTBEAT_TTL_SECONDS)
+                return
+            except (RedisError, OSError):
+                time.sleep(REDIS_WAIT_SECONDS)
 
     def handle_job_failure(
         self,
@@ -176,10 +209,16 @@ def make_name(resource: str) -> str:
 
 
 def wait_for_redis(redis: Redis) -> None:
-    """Return once Redis answers, however long that takes."""
+    """Return once Redis answers and takes what is written, however long that takes. Leaves no connection behind.
+
+    RQ gives a worker's client the patience to wait for a ring, but only connections made after that have it: one from
+    before would break the wait off after 2 s, again and again, and the worker would be deaf in between.
+    """
     while True:
         try:
-            redis.ping()
-            return
+            redis.set(DOOR_KEY, "open", ex=DOOR_SECONDS)
+            break
         except (RedisError, OSError):
             time.sleep(REDIS_WAIT_SECONDS)
+    redis.connection_pool.disconnect()
+    redis.connection_pool.reset()
