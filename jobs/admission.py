@@ -76,6 +76,9 @@ class Admission:
             # Who had to wait for the lock will find what its holder has just taken in.
             if lock.waited and not (missing := self.database.read(intake.find_missing, request)):
                 return False
+            if not lock.held:
+                # What was waited for a twin is missing from the 6 s in which a booth must hear of a locked database.
+                self.database.check_writable()
             stored = self._store({digest: photos[digest] for digest in missing.fresh})
             taken: Taken | None = None
             try:

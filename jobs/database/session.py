@@ -28,6 +28,7 @@ T = TypeVar("T")
 REPEATS = 3
 CONNECT_SECONDS = 3
 LOOK_MS = 12
+WRITABLE_SECONDS = 2.0
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
 # Deadlock detected, serialization failure: the whole transaction may simply be run again.
@@ -121,7 +122,11 @@ class Database:
         """
         for repeat in range(1, REPEATS + 1):
             try:
-                with self._take_turn(), Session(self._writers, expire_on_commit=False) as session, session.begin():
+                with (
+                    self._take_turn(self.busy_seconds),
+                    Session(self._writers, expire_on_commit=False) as session,
+                    session.begin(),
+                ):
                     session.connection()  # begins now: what `function` calls "now" is after the wait for its turn
                     result = function(session, *args, **kwargs)
                     session.flush()
@@ -140,13 +145,13 @@ class Database:
         return result
 
     @contextmanager
-    def _take_turn(self) -> Iterator[None]:
+    def _take_turn(self, seconds: float) -> Iterator[None]:
         """One writer at a time in a process on SQLite, which takes no more: who waits holds no connection meanwhile."""
         if not self.is_sqlite:
             yield
             return
-        until = time.monotonic() + self.busy_seconds
-        if not self._turn.acquire(timeout=self.busy_seconds):
+        until = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
             raise DatabaseAway()
         self._turn_until = until
         try:
@@ -177,6 +182,17 @@ class Database:
     def ping(self) -> None:
         """Ask the database for an answer. Raises DatabaseAway."""
         self.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
+
+    def check_writable(self) -> None:
+        """Can a change be begun? Where another has SQLite's write lock, it is waited for 2 s. Raises DatabaseAway."""
+        if not self.is_sqlite:
+            self.ping()
+            return
+        try:
+            with self._take_turn(WRITABLE_SECONDS), self._writers.connect() as connection, connection.begin():
+                pass  # BEGIN IMMEDIATE is the question
+        except (OperationalError, PoolTimeoutError) as exc:
+            raise DatabaseAway() from exc
 
     def count_bytes(self) -> int:
         """How large the database is. Raises DatabaseAway."""

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.executions import Execution
@@ -29,6 +29,7 @@ from rq.queue import Queue
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from jobs.engine.doorbell import ask_redis
 from jobs.engine.rings import RingJob
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,12 @@ class FarmWorker(SimpleWorker):
                 except UnicodeDecodeError:  # RQ reads ids as text; a stranger wrote one that is none
                     log.warning("an RQ job's id cannot be read", extra={"worker": self.name})
                     self._drop_unreadable()
+                except ResponseError as exc:  # it answers, but is full or a replica; RQ would end the worker
+                    log.warning(
+                        "Redis takes nothing; the worker waits",
+                        extra={"worker": self.name, "error": type(exc).__name__},
+                    )
+                    wait_for_redis(self.connection)
         finally:
             self._idle = False
 
@@ -176,10 +183,6 @@ def make_name(resource: str) -> str:
 
 
 def wait_for_redis(redis: Redis) -> None:
-    """Return once Redis answers, however long that takes."""
-    while True:
-        try:
-            redis.ping()
-            return
-        except (RedisError, OSError):
-            time.sleep(REDIS_WAIT_SECONDS)
+    """Return once Redis answers and takes what is written, however long that takes."""
+    while ask_redis(redis) != "ok":
+        time.sleep(REDIS_WAIT_SECONDS)
