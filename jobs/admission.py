@@ -31,6 +31,7 @@ from jobs.styles.options import check_options
 log = logging.getLogger(__name__)
 
 DISK_RETRY_SECONDS = 60
+AFTER_TWIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Admission:
                 return False
             if not lock.held:
                 # What was waited for a twin is missing from the 6 s in which a booth must hear of a locked database.
-                self.database.check_writable()
+                self.database.check_writable(AFTER_TWIN_SECONDS)
             stored = self._store({digest: photos[digest] for digest in missing.fresh})
             taken: Taken | None = None
             try:

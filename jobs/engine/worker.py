@@ -114,9 +114,13 @@ class FarmWorker(SimpleWorker):
                         "Redis takes nothing; the worker waits",
                         extra={"worker": self.name, "error": type(exc).__name__},
                     )
-                    wait_for_redis(self.connection)
+                    self._wait_until_redis_takes()
         finally:
             self._idle = False
+
+    def _wait_until_redis_takes(self) -> None:
+        while not self._stop_requested and ask_redis(self.connection) != "ok":
+            time.sleep(REDIS_WAIT_SECONDS)
 
     def _drop_unreadable(self) -> None:
         """Such an id would lie in the list of jobs on their way for ever, and end whoever cleans it up."""
@@ -128,10 +132,19 @@ class FarmWorker(SimpleWorker):
                 except UnicodeDecodeError:
                     self.connection.lrem(queue.intermediate_queue_key, 0, raw)
 
+    def check_for_suspension(self, burst: bool) -> None:
+        try:
+            super().check_for_suspension(burst)
+        except RedisError as exc:  # fetching the next job is where Redis is waited for
+            log.debug("RQ could not ask whether it is suspended", extra={"error": type(exc).__name__})
+
     def execute_job(self, job: Job, queue: Queue) -> None:
         self._job = job
         try:
             super().execute_job(job, queue)
+        except RedisError as exc:  # RQ's own bookkeeping; what became of the step stands in the database
+            log.info("RQ could not note a job's end", extra={"worker": self.name, "error": type(exc).__name__})
+            self.executions.clear()
         finally:
             self._job = None
 
@@ -147,6 +160,13 @@ class FarmWorker(SimpleWorker):
         error = sys.exception()
         named = f"{type(error).__name__}: the worker's log has it under this job's id" if error else "failed"
         super().handle_job_failure(job, queue, started_job_registry, named, execution)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """A missed beat is no reason to end: whatever comes next waits for Redis."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except RedisError as exc:
+            log.debug("a heartbeat did not reach Redis", extra={"error": type(exc).__name__})
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return HEARTBEAT_TTL_SECONDS
