@@ -27,14 +27,17 @@ OUTAGE_SECONDS = 300.0
 LEAST_SPEED = 0.9
 HOW_SPEED = (
     "{waiting} tasks waiting behind {workers} prompts, servers of {seconds:g} s: first prompt begun to last prompt "
-    "ended, per prompt, after kill -9 of all servers and {outage:g} s without them, over the same without an outage"
+    "ended, per prompt, after kill -9 of all servers and {outage:g} s without them, over the quicker of two drains without an outage"
 )
 HOW_FAILED = "tasks of those {all} that did not succeed"
 HOW_BACK = "from the moment at which the servers listen again until the first prompt begins there"
 
 
 def measure(bench: Bench) -> list[Recovery]:
-    """A normal drain, then one after the outage, in the same farm. Once, however many repeats are asked for."""
+    """A drain after the outage between two normal ones, in the same farm; the quicker of those is the measure.
+
+    Once, however many repeats are asked for.
+    """
     workers, waiting = bench.choose(WORKERS, 2), bench.choose(WAITING, 6)
     prompt, outage = bench.choose(PROMPT_SECONDS, 0.5), bench.choose(OUTAGE_SECONDS, 5.0)
     with (
@@ -58,8 +61,10 @@ def measure(bench: Bench) -> list[Recovery]:
         counts = watch.wait_until_done(seconds=PATIENCE_SECONDS * 2)
         after = pace(log, started_at)
         first = rows_after(log, started_at, "start")[0]["t"]
+        bench.say(f"after the outage: {after:.3f} s for each prompt")
+        normal = min(normal, drain(started, watch, servers, log, workers, waiting))
+        bench.say(f"a normal drain, the quicker of two: {normal:.3f} s for each prompt")
     failed = before + workers + waiting - counts["succeeded"]
-    bench.say(f"after the outage: {after:.3f} s for each prompt, {failed} tasks failed")
     told = HOW_SPEED.format(waiting=waiting, workers=workers, seconds=prompt, outage=outage)
     return [
         Recovery("drain after an outage", told, "× normal", [after / normal], None, round(1 / LEAST_SPEED, 3)),
@@ -74,7 +79,7 @@ def drain(started: Farm, watch: Watch, servers: ServerProcess, log: Path, worker
         submit(started, waiting)
         begun = time.time()
         release(servers.urls)
-        watch.must_have_succeeded(seconds=PATIENCE_SECONDS * 2)
+        watch.wait_until_done(seconds=PATIENCE_SECONDS * 2)
     return pace(log, begun)
 
 
