@@ -27,7 +27,8 @@ OUTAGE_SECONDS = 300.0
 LEAST_SPEED = 0.9
 HOW_SPEED = (
     "{waiting} tasks waiting behind {workers} prompts, servers of {seconds:g} s: first prompt begun to last prompt "
-    "ended, per prompt, after kill -9 of all servers and {outage:g} s without them, over the quicker of two drains without an outage"
+    "ended, per prompt, after kill -9 of all servers and {outage:g} s without them, over the quicker of two drains "
+    "without an outage"
 )
 HOW_FAILED = "tasks of those {all} that did not succeed"
 HOW_BACK = "from the moment at which the servers listen again until the first prompt begins there"
