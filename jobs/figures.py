@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from jobs.comfyui import servers
 from jobs.comfyui.servers import ServerState
 from jobs.database import Database
+from jobs.engine.doorbell import ask_redis
 from jobs.engine.pools import count_workers
 from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment
 from jobs.orders.tallies import Tallies, read_tallies
@@ -112,8 +112,5 @@ def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readin
 
 
 def is_redis_up(redis: Redis) -> bool:
-    """Does Redis answer?"""
-    try:
-        return bool(redis.ping())
-    except (RedisError, OSError):
-        return False
+    """Does Redis answer, and take what is written?"""
+    return ask_redis(redis) == "ok"

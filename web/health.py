@@ -1,10 +1,10 @@
-"""/healthz: the process lives. /readyz: database and storage answer; Redis being away only degrades."""
+"""/healthz: the process lives. /readyz: database and storage take orders; Redis being away or full only degrades."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
-from redis.exceptions import RedisError
 
+from jobs.engine.doorbell import ask_redis
 from jobs.errors import FarmBusy
 from web.context import farm
 
@@ -22,13 +22,9 @@ def live() -> Response:
 @health.get("/readyz")
 def ready() -> Response:
     """Can orders be taken?"""
-    checks = {"database": "ok", "storage": "ok", "redis": "ok"}
-    status = "ok"
-    try:
-        farm().redis.ping()
-    except (RedisError, OSError):
-        checks["redis"], status = "away", "degraded"
-    for name, check in (("database", farm().database.ping), ("storage", farm().storage.check_room)):
+    checks: dict[str, str] = {"database": "ok", "storage": "ok", "redis": ask_redis(farm().redis)}
+    status = "ok" if checks["redis"] == "ok" else "degraded"
+    for name, check in (("database", farm().database.check_writable), ("storage", farm().storage.check_room)):
         try:
             check()
         except FarmBusy as exc:

@@ -28,7 +28,8 @@ T = TypeVar("T")
 REPEATS = 3
 CONNECT_SECONDS = 3
 LOOK_MS = 12
-LOCK_TIMEOUT_MS = 5_000
+WRITABLE_SECONDS = 2.0
+LOCK_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 15_000
 # Deadlock detected, serialization failure: the whole transaction may simply be run again.
 REPEATABLE_SQLSTATES = frozenset({"40P01", "40001"})
@@ -69,7 +70,9 @@ class Database:
     """One process's way to the database. Built without connecting; `dispose` before a fork."""
 
     def __init__(self, url: str, *, pool_size: int = 5, busy_seconds: float = 30.0) -> None:
-        """`busy_seconds`: how long to wait for SQLite's write lock, or for a free connection of the pool."""
+        """`busy_seconds`: how long to wait for SQLite's write lock, or for a free connection of the pool; on PostgreSQL
+        at most 5 s.
+        """
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.busy_seconds = busy_seconds
@@ -92,16 +95,17 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", self._begin_sqlite)
             return engine
+        patience = min(self.busy_seconds, LOCK_SECONDS)
         return create_engine(
             self.url,
             hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=min(self.busy_seconds, 5.0),
+            pool_timeout=patience,
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                "options": f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
             },
         )
 
@@ -121,7 +125,11 @@ class Database:
         """
         for repeat in range(1, REPEATS + 1):
             try:
-                with self._take_turn(), Session(self._writers, expire_on_commit=False) as session, session.begin():
+                with (
+                    self._take_turn(self.busy_seconds),
+                    Session(self._writers, expire_on_commit=False) as session,
+                    session.begin(),
+                ):
                     session.connection()  # begins now: what `function` calls "now" is after the wait for its turn
                     result = function(session, *args, **kwargs)
                     session.flush()
@@ -140,13 +148,13 @@ class Database:
         return result
 
     @contextmanager
-    def _take_turn(self) -> Iterator[None]:
+    def _take_turn(self, seconds: float) -> Iterator[None]:
         """One writer at a time in a process on SQLite, which takes no more: who waits holds no connection meanwhile."""
         if not self.is_sqlite:
             yield
             return
-        until = time.monotonic() + self.busy_seconds
-        if not self._turn.acquire(timeout=self.busy_seconds):
+        until = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
             raise DatabaseAway()
         self._turn_until = until
         try:
@@ -177,6 +185,17 @@ class Database:
     def ping(self) -> None:
         """Ask the database for an answer. Raises DatabaseAway."""
         self.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
+
+    def check_writable(self, seconds: float = WRITABLE_SECONDS) -> None:
+        """Can a change be begun? Another's write lock on SQLite is waited for so long. Raises DatabaseAway."""
+        if not self.is_sqlite:
+            self.ping()
+            return
+        try:
+            with self._take_turn(seconds), self._writers.connect() as connection, connection.begin():
+                pass  # BEGIN IMMEDIATE is the question
+        except (OperationalError, PoolTimeoutError) as exc:
+            raise DatabaseAway() from exc
 
     def count_bytes(self) -> int:
         """How large the database is. Raises DatabaseAway."""

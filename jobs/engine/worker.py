@@ -29,6 +29,7 @@ from rq.queue import Queue
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from jobs.engine.doorbell import ask_redis
 from jobs.engine.rings import RingJob
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ HEARTBEAT_SECONDS = 10
 HEARTBEAT_TTL_SECONDS = 90
 MAINTENANCE_SECONDS = 300
 REDIS_WAIT_SECONDS = 1.0
-DOOR_KEY = "farm:door"
-DOOR_SECONDS = 60
 
 _current: FarmWorker | None = None
 
@@ -154,12 +153,8 @@ class FarmWorker(SimpleWorker):
 
     def _wait_for_redis(self) -> None:
         """Until it takes what we write, or somebody asks us to end."""
-        while not self._stop_requested:
-            try:
-                super().heartbeat(HEARTBEAT_TTL_SECONDS)
-                return
-            except (RedisError, OSError):
-                time.sleep(REDIS_WAIT_SECONDS)
+        while not self._stop_requested and ask_redis(self.connection) != "ok":
+            time.sleep(REDIS_WAIT_SECONDS)
 
     def handle_job_failure(
         self,
@@ -214,11 +209,7 @@ def wait_for_redis(redis: Redis) -> None:
     RQ gives a worker's client the patience to wait for a ring, but only connections made after that have it: one from
     before would break the wait off after 2 s, again and again, and the worker would be deaf in between.
     """
-    while True:
-        try:
-            redis.set(DOOR_KEY, "open", ex=DOOR_SECONDS)
-            break
-        except (RedisError, OSError):
-            time.sleep(REDIS_WAIT_SECONDS)
+    while ask_redis(redis) != "ok":
+        time.sleep(REDIS_WAIT_SECONDS)
     redis.connection_pool.disconnect()
     redis.connection_pool.reset()

@@ -27,9 +27,13 @@ class DiskStorage:
 
     def check_room(self) -> None:
         """Raise StorageFull when the disk is below its reserve."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.root).free < self.reserve_mb * 1_000_000:
+        if self.count_free_mb() < self.reserve_mb:
             raise StorageFull(retry_after=60)
+
+    def count_free_mb(self) -> int:
+        """What the disk still takes, in MB."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.root).free // 1_000_000
 
     def write(self, folder: str, data: bytes, *, label: str = "") -> str:
         """Store a JPEG; returns its path. `label` becomes part of the name. Raises OSError; leaves no torn file."""

@@ -73,10 +73,15 @@ def read_json(path: Path) -> tuple[list[Figure], dict[str, Any]]:
 
 def write_markdown(path: Path, text: str) -> None:
     """Put the tables between the marks of a page that has them; else the file holds nothing but the tables."""
+    write_between(path, text, BEGIN, END)
+
+
+def write_between(path: Path, text: str, begin: str, end: str) -> None:
+    """Put a text between two marks of a page; a page without them becomes nothing but the text."""
     page = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    whole = f"{before}{BEGIN}\n\n{text}\n{END}{after}" if begin and end else text
+    before, first, rest = page.partition(begin)
+    _, last, after = rest.partition(end)
+    whole = f"{before}{begin}\n\n{text}\n{end}{after}" if first and last else text
     path.write_text(whole, encoding="utf-8")
 
 

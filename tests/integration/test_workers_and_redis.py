@@ -1,4 +1,4 @@
-"""What a worker makes of a Redis that fails around its jobs, and that threads which listen end before their connection."""
+"""What a worker makes of a Redis that fails around its jobs; threads that listen end before their connection does."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from flask.typing import ResponseReturnValue
 from jobs.access.operators import Operator
 from jobs.errors import TooManyAttempts
 from web.auth import log_in, log_out, needs_operator
+from web.context import farm
+from web.troubles import list_troubles
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
 
@@ -27,8 +29,9 @@ PAGES = (
 
 @ops.context_processor
 def menu() -> dict[str, Any]:
-    """What every page shows."""
-    return {"pages": PAGES, "logged_in": "user" in session}
+    """What every page shows: the menu, and to operators what the farm has run out of."""
+    logged_in = "user" in session
+    return {"pages": PAGES, "logged_in": logged_in, "troubles": list_troubles(farm()) if logged_in else []}
 
 
 @ops.route("/login", methods=["GET", "POST"])

@@ -97,4 +97,5 @@ def cancel_task(operator: Operator, task_id: str) -> ResponseReturnValue:
 def say_no(error: FarmError) -> ResponseReturnValue:
     """A button that cannot do its work now says why, on a page."""
     status: int = getattr(error, "status", 409)
-    return render_template("ops/refused.html", message=str(error)), status
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, FarmBusy) else {}
+    return render_template("ops/refused.html", message=str(error)), status, headers

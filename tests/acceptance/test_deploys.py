@@ -1,0 +1,141 @@
+"""A deploy while booths submit: all processes end and come up on the same data; nothing fails or is sent twice."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from scripts.simulators.comfyui import Settings, StandIn
+from scripts.simulators.photos import portrait
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+
+BOOTHS = 3
+LEAST_BETWEEN = 6
+SERVERS = 3
+PROMPT_SECONDS = 0.4
+PHOTO_SIZE = (240, 320)
+PAUSE_SECONDS = 0.3
+"""Between two guests of a booth: the load shall be there, and not take the deploy's processor."""
+SERVICES = (
+    ("scripts.serve",),
+    ("scripts.worker_pool", "comfyui"),
+    ("scripts.worker_pool", "api"),
+    ("scripts.reconcile",),
+)
+
+
+class Crowd:
+    """Booths that repeat what was refused or cut off, as booths do, until each order of theirs is taken."""
+
+    def __init__(self, booth: Booth) -> None:
+        self.taken: list[str] = []
+        self._booth = booth
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._play, args=(row,)) for row in range(BOOTHS)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Each ends with the order that it has in hand."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def wait_for_more(self) -> None:
+        """Return when some more orders have been taken."""
+        wanted = len(self.taken) + LEAST_BETWEEN
+        eventually(lambda: len(self.taken) >= wanted, "booths are served")
+
+    def _play(self, row: int) -> None:
+        number = 1_000 * (row + 1)
+        while not self._stop.is_set():
+            number += 1
+            order_id, photo = f"deploy-{number}", portrait(number, size=PHOTO_SIZE)
+            while not self._is_taken(order_id, photo):
+                self._stop.wait(0.1)
+            self.taken.append(order_id)
+            self._stop.wait(PAUSE_SECONDS)
+
+    def _is_taken(self, order_id: str, photo: bytes) -> bool:
+        try:
+            answer = self._booth.submit(order_id, photo)
+        except requests.ConnectionError:
+            return False
+        assert answer.status_code in (200, 202, 503), answer.text
+        return answer.ok
+
+
+def restart_everything(farm: FarmProcess) -> None:
+    """What `up` or honcho does at SIGTERM; then the new version."""
+    farm.stop()
+    assert farm.process is not None and farm.process.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    farm.start()
+
+
+def restart_one_after_the_other(farm: FarmProcess) -> None:
+    """As units are restarted one by one: each ends when its work is done, and its supervisor starts the next."""
+    for words in SERVICES:
+        old = farm.service(*words)
+        old.send_signal(signal.SIGTERM)
+        eventually(lambda old=old: not old.is_running(), f"{' '.join(words)} has ended")
+        eventually(lambda words=words: farm.service(*words).is_running(), f"{' '.join(words)} is there again")
+
+
+@pytest.fixture
+def servers() -> Iterator[list[StandIn]]:
+    """ComfyUI stand-ins that live through the deploy, as servers do."""
+    made = [StandIn(Settings(seconds=PROMPT_SECONDS)) for _ in range(SERVERS)]
+    for server in made:
+        server.start()
+    yield made
+    for server in made:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("module", "deploys"),
+    [
+        pytest.param("scripts.launch", [restart_one_after_the_other, restart_everything], id="up"),
+        pytest.param("scripts.run_procfile", [restart_everything], id="honcho"),
+    ],
+)
+def test_i16_a_deploy_under_load_fails_no_task_and_submits_nothing_twice(
+    module: str, deploys: list[Callable[[FarmProcess], None]], servers: list[StandIn], tmp_path: Path
+) -> None:
+    urls = ",".join(server.url for server in servers)
+    farm = FarmProcess(tmp_path / "data", module=module, COMFYUI_URLS=urls, COMFYUI_WORKERS="3").start()
+    booth = Booth(farm, farm.make_key())
+    booth.submit_until_taken("first", portrait(1, size=PHOTO_SIZE))
+    crowd = Crowd(booth)
+    try:
+        crowd.wait_for_more()
+        for deploy in deploys:
+            deploy(farm)
+            crowd.wait_for_more()
+        crowd.stop()
+        for order_id in crowd.taken:
+            assert booth.follow(order_id)["status"] == "succeeded"
+        assert "SIGKILL" not in (farm.folder / "up.log").read_text()
+        farm.stop()
+    finally:
+        crowd.stop()
+        if farm.process is not None and farm.process.poll() is None:
+            farm.kill()
+    rows = read_steps(farm)
+    assert rows and {status for _, status, _ in rows} == {"succeeded"}
+    assert {attempt for _, _, attempt in rows} == {1}  # nobody had to take anything over
+    sent = Counter(row["prompt_id"] for server in servers for row in server.log("submit"))
+    assert set(sent.values()) == {1} and len(sent) == len(rows)
+
+
+def read_steps(farm: FarmProcess) -> list[tuple[int, str, int]]:
+    """Id, status and attempt of each step."""
+    with sqlite3.connect(f"file:{farm.folder / 'farm.sqlite3'}?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT id, status, attempt FROM steps").fetchall()

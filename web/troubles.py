@@ -1,0 +1,75 @@
+"""What the farm has run out of, in lines for operators: what happened, and what to do or that nothing needs doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.engine.doorbell import RedisState, ask_redis
+from jobs.errors import DatabaseAway
+from jobs.farm import Farm
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Two sentences or three; none of them names anything of a guest."""
+
+    what: str
+    advice: str
+
+
+DATABASE_AWAY = Trouble(
+    "The database does not answer.",
+    "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
+    "written down. Start the database again: everything goes on by itself.",
+)
+DATABASE_LOCKED = Trouble(
+    "The database takes no changes: another program holds its write lock.",
+    "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
+    "written down. Everything goes on by itself as soon as the lock is let go. If it lasts, end the program that holds "
+    "it, such as a database browser with an open change.",
+)
+WAITING = "Orders are taken and wait; what is being made is finished. "
+LOSES_NOTHING = "Work then goes on by itself within seconds, and nothing is lost, whatever Redis held."
+REDIS: dict[RedisState, Trouble] = {
+    "away": Trouble("Redis does not answer.", f"{WAITING}Start Redis again. {LOSES_NOTHING}"),
+    "full": Trouble(
+        "Redis is full and takes nothing new.",
+        f"{WAITING}Raise its maxmemory, or remove from it what is not the farm's. {LOSES_NOTHING}",
+    ),
+    "read_only": Trouble(
+        "Redis takes no changes: it is a replica, or cannot save to its disk.",
+        f"{WAITING}Redis' log says which; make it the main one again, or free its disk. {LOSES_NOTHING}",
+    ),
+}
+
+
+def list_troubles(farm: Farm) -> list[Trouble]:
+    """The troubles of this moment, the worst first; empty when all is well. Takes up to some seconds while there are
+    any.
+    """
+    found = [trouble for trouble in (_ask_database(farm), _ask_disk(farm)) if trouble is not None]
+    state = ask_redis(farm.redis)
+    return found if state == "ok" else [*found, REDIS[state]]
+
+
+def _ask_database(farm: Farm) -> Trouble | None:
+    try:
+        farm.database.ping()
+    except DatabaseAway:
+        return DATABASE_AWAY
+    try:
+        farm.database.check_writable()
+    except DatabaseAway:
+        return DATABASE_LOCKED
+    return None
+
+
+def _ask_disk(farm: Farm) -> Trouble | None:
+    free, reserve = farm.storage.count_free_mb(), farm.storage.reserve_mb
+    if free >= reserve:
+        return None
+    return Trouble(
+        f"The farm's disk is nearly full: {free} MB are free, and {reserve} MB are kept as a reserve.",
+        "New orders are refused and booths are told to come back; what was accepted is still made. Free space on this "
+        "disk: orders are then taken again at once, and nothing else needs doing.",
+    )
