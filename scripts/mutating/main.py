@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -80,6 +81,8 @@ def _try(mutant: Mutant) -> Outcome:
             )
         except subprocess.TimeoutExpired:
             return Outcome(mutant, True, f"no end within {PATIENCE_SECONDS:.0f} s", time.monotonic() - begun)
+        finally:
+            _end_strays(copy)
     failed = FAILED.findall(done.stdout)
     noticed = done.returncode == SOME_FAILED and bool(failed)
     if noticed:
@@ -90,6 +93,16 @@ def _try(mutant: Mutant) -> Outcome:
     else:
         by = f"pytest ended with {done.returncode}: {(done.stdout + done.stderr).strip().splitlines()[-1:]}"
     return Outcome(mutant, noticed, by, time.monotonic() - begun)
+
+
+def _end_strays(copy: Path) -> None:
+    """Processes that a mutant let outlive their parents: they run in its copy, and in no other folder."""
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(copy):
+                process.kill()
+        except psutil.Error:
+            continue  # it has ended, or is nobody of ours
 
 
 def _copy_tree(target: Path) -> None:
