@@ -1,0 +1,1 @@
+"""A storm: a whole farm under load and faults, and the proof that nothing was lost."""
