@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from scripts.storming.checking.evidence import Evidence, Finding
 
-SWEPT_SECONDS = 3600.0
-"""A file without a row may lie so long until it is swept (jobs/engine/orphans.py)."""
+SWEPT_SECONDS = 3600.0 + 2 * 600.0
+"""A file without a row may lie so long: it is swept an hour after anybody touched it, in one of the next rounds."""
 PARTIAL = ".part"
 
 
@@ -49,7 +49,7 @@ def find_leaks(evidence: Evidence) -> list[Finding]:
 def _find_left_files(evidence: Evidence) -> Iterator[Finding]:
     for path in list_orphans(evidence):
         age = evidence.files[path].age
-        if age > SWEPT_SECONDS * 2:
+        if age > SWEPT_SECONDS:
             yield Finding(f"the file {path} has no row, and was not swept for {age / 3600:.1f} h")
 
 
