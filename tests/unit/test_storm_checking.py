@@ -289,6 +289,8 @@ def test_i8_one_extra_submission_of_a_frozen_worker_is_counted_apart() -> None:
     story.nemesis += freeze(2)
     assert story.found() == {}
     assert story.judged().counts["extra_after_freeze"] == 1
+    story.nemesis[-2:] = freeze(2, target="worker 4711")
+    assert story.found() == {}, "whom this one froze, nobody could ask"
 
 
 def test_i8_a_second_extra_submission_of_the_same_freeze_is_a_duplicate() -> None:
@@ -401,6 +403,16 @@ def test_i4_rows_that_were_queued_at_once_above_the_limit_are_over_admitted() ->
     [finding] = story.found()["over-admitted"]
     assert "number 3 of 2" in finding.sentence
     assert finding.task_id == "task-4"
+
+
+def test_i4_a_task_that_was_tried_again_does_not_count_as_queued() -> None:
+    story = Story()
+    for number in (3, 4):
+        row = replace(story.tasks[0], id=number, task_id=f"task-{number}", created_at=10.0 + number / 10)
+        story.tasks.append(replace(row, started_at=None, finished_at=40.0))
+        story.events.append(EventRow(90 + number, row.created_at + 0.05, number, None, 1, "S10", "reconciler", {}))
+    story.change("tasks", 0, started_at=10.01)
+    assert "over-admitted" not in story.found()
 
 
 def two_successes(story: Story) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.storming.checking.evidence import Evidence, Fault, Finding, Submission
@@ -11,6 +10,8 @@ from scripts.storming.checking.rows import CallRow
 
 EXCUSING = frozenset({"failed", "lost", "unknown", "rejected", "stopped"})
 """Outcomes after which a step may be sent again. `unsent` is none: what the stand-in saw was sent."""
+FREEZES = ("freeze worker", "freeze pool")
+UNNAMED = "worker "
 BOOT_SECONDS = 1.0
 """A stand-in writes its boot down so much after it first answers, at the most."""
 
@@ -90,7 +91,7 @@ def _freeze_behind(evidence: Evidence, one: Submission) -> tuple[int, str] | Non
         return None
     worker = holder_at(evidence, call, call.sent_at)
     for fault in evidence.faults:
-        if fault.overlaps(call.sent_at, one.t) and worker in _frozen_by(fault):
+        if fault.overlaps(call.sent_at, one.t) and _explains(fault, worker):
             return fault.number, worker
     return None
 
@@ -103,10 +104,12 @@ def holder_at(evidence: Evidence, call: CallRow, moment: float) -> str:
     return claims[-1].actor if claims else ""
 
 
-def _frozen_by(fault: Fault) -> Iterable[str]:
-    if fault.fault not in ("freeze worker", "freeze pool"):
-        return ()
-    return (fault.target, *fault.also.get("workers", ()))
+def _explains(fault: Fault, worker: str) -> bool:
+    """Did it freeze this worker? One whose name could not be asked for may be any: the journal has its pid then."""
+    if fault.fault not in FREEZES:
+        return False
+    frozen = (fault.target, *fault.also.get("workers", ()))
+    return worker in frozen or any(name.startswith(UNNAMED) for name in frozen)
 
 
 def find_unrecorded(evidence: Evidence) -> list[Finding]:

@@ -12,6 +12,7 @@ from scripts.storming.checking.rows import TaskRow
 
 ACCEPTED = (200, 202)
 ENDED = ("succeeded", "failed", "canceled")
+LEAVES_QUEUE = ("S2", "S10", "S11")
 
 
 class Identity(NamedTuple):
@@ -110,12 +111,17 @@ def find_over_admitted(evidence: Evidence) -> list[Finding]:
     limit = evidence.settings["queue_limit"]
     looks = [row["queued"] for row in evidence.booths if row["event"] == "queue" and row["queued"] > limit]
     findings = [Finding(f"{looked} queued in a booth's look, {limit} allowed") for looked in looks[:1]]
+    left: dict[int | None, float] = {}
+    for event in evidence.snapshot.events:
+        if event.move in LEAVES_QUEUE:
+            left.setdefault(event.task, event.at)
     changes = []
     for task in evidence.snapshot.tasks:
         changes.append((task.created_at, 1, task))
-        left = [moment for moment in (task.started_at, task.finished_at) if moment is not None]
-        if left:
-            changes.append((min(left), -1, task))
+        # The history first: a task that failed in the queue and was tried again has lost its moments.
+        ends = [end for end in (left.get(task.id), task.started_at, task.finished_at) if end is not None]
+        if ends:
+            changes.append((min(ends), -1, task))
     queued = 0
     # A moment was taken within its transaction: of two at the same one, who left had left.
     for moment, change, task in sorted(changes, key=lambda one: one[:2]):

@@ -58,14 +58,13 @@ def judge(evidence: Evidence) -> Verdict:
 
 def count(evidence: Evidence) -> dict[str, int]:
     """How much was seen."""
-    answers = [answer for ends in taking.group_answers(evidence).values() for answer in ends]
-    accepted = sum(any(map(taking.is_accepted, ends)) for ends in taking.group_answers(evidence).values())
+    ends = taking.group_answers(evidence).values()
+    answers = [answer for of_one in ends for answer in of_one]
     statuses = Counter(task.status for task in evidence.snapshot.tasks)
     orphans = ending.list_orphans(evidence)
-    faults = [fault for fault in evidence.faults]
     return {
         "posts": len(answers),
-        "accepted": accepted,
+        "accepted": sum(any(map(taking.is_accepted, of_one)) for of_one in ends),
         "refused_answers": sum(one["event"] == "answer" and not taking.is_accepted(one) for one in answers),
         "no_answers": sum(one["event"] == "no_answer" for one in answers),
         "tasks": len(evidence.snapshot.tasks),
@@ -73,8 +72,8 @@ def count(evidence: Evidence) -> dict[str, int]:
         "pictures": sum(row["event"] == "picture" for row in evidence.booths),
         "submissions": len(evidence.submissions),
         "unknown_calls": sum(call.outcome == "unknown" for call in evidence.snapshot.calls),
-        "faults": len(faults),
-        "freezes": sum(fault.fault in ("freeze worker", "freeze pool") for fault in faults),
+        "faults": len(evidence.faults),
+        "freezes": sum(fault.fault in buying.FREEZES for fault in evidence.faults),
         "files_without_rows": len(orphans),
         "partial_files": sum(path.endswith(ending.PARTIAL) for path in orphans),
     }
