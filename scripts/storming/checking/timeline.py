@@ -1,80 +1,85 @@
-"""One task's story, merged from everything that was written down: who did what when. Pure."""
+"""The merged time line of one task: booths, stand-ins, nemesis and the farm's own history, in order. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from scripts.storming.checking.findings import Finding
-from scripts.storming.checking.histories import Histories, Row
+from scripts.simulators.journal import Row
+from scripts.storming.checking.evidence import Evidence, Finding
+from scripts.storming.checking.rows import TaskRow
 
-AROUND_SECONDS = 5.0
-QUIET = frozenset({"t", "event", "order_id", "booth", "inputs", "filename_prefix", "client_id"})
-SHOWN = 120
-
-Line = tuple[float, str, str]
+LEFT_OUT = frozenset({"t", "event", "booth", "order_id", "photo_sha256", "inputs", "boot", "filename_prefix"})
+MARGIN_SECONDS = 1.0
 
 
-def tell(histories: Histories, finding: Finding) -> list[str]:
-    """Lines in the order of time, with the faults that were in effect meanwhile."""
-    lines = sorted(_own_lines(histories, finding))
-    if not lines and finding.moment is not None:
-        lines = [(finding.moment, "here", finding.sentence)]
-    if not lines:
-        return []
-    begin, end = lines[0][0], lines[-1][0]
-    if finding.moment is not None:
-        begin, end = max(begin, finding.moment - 60.0), min(end, finding.moment + 30.0)
-    window = (begin - AROUND_SECONDS, end + AROUND_SECONDS)
-    lines = [line for line in lines if window[0] <= line[0] <= window[1]]
-    lines += [
-        (row["t"], "nemesis", _describe(row))
-        for row in histories.nemesis
-        if window[0] <= row["t"] <= window[1] and row["event"] in ("begin", "end")
+@dataclass(frozen=True)
+class Line:
+    """What happened at a moment, and who says so."""
+
+    t: float
+    who: str
+    what: str
+
+
+def tell(evidence: Evidence, finding: Finding) -> list[Line]:
+    """Everything that touches the task of a finding, or its whole order when it names no task."""
+    tasks = [
+        task
+        for task in evidence.snapshot.tasks
+        if task.task_id == finding.task_id or (finding.task_id is None and task.order_id == finding.order_id)
     ]
-    return [f"{moment - begin:9.3f}  {who:<8}  {what}" for moment, who, what in sorted(lines)][:SHOWN]
+    order_ids = {task.order_id for task in tasks} | {finding.order_id}
+    own = [line for task in tasks for line in (*_tell_history(evidence, task), *_tell_calls(evidence, task))]
+    own += [Line(row["t"], row["booth"], _describe(row)) for row in evidence.booths if row.get("order_id") in order_ids]
+    if not own:
+        return []
+    begin, end = min(line.t for line in own) - MARGIN_SECONDS, max(line.t for line in own) + MARGIN_SECONDS
+    return sorted((*own, *_tell_faults(evidence, begin, end)), key=lambda line: line.t)
 
 
-def _own_lines(histories: Histories, finding: Finding) -> Iterator[Line]:
-    order, task = _find_rows(histories, finding)
-    if order is not None:
-        for row in histories.booths:
-            if row.get("order_id") == order["order_id"]:
-                yield row["t"], "booth", _describe(row)
-    elif finding.order_id is not None:
-        for row in histories.booths:
-            if row.get("order_id") == finding.order_id:
-                yield row["t"], "booth", _describe(row)
-    if task is None:
-        return
-    steps = {step["id"] for step in histories.rows("steps") if step["task_id"] == task["id"]}
-    for event in histories.rows("events"):
-        if event["task_id"] == task["id"]:
-            told = f"{event['move']} step {event['step_id']} attempt {event['attempt']} by {event['actor']}"
-            yield event["at"], "history", f"{told} {event['detail'] or ''}".strip()
-    calls = [call for call in histories.rows("calls") if call["step_id"] in steps]
+def _tell_history(evidence: Evidence, task: TaskRow) -> Iterator[Line]:
+    for event in evidence.snapshot.events:
+        if event.task == task.id:
+            step = "" if event.step is None else f" of step {event.step}, attempt {event.attempt}"
+            more = "".join(f" {name}={value}" for name, value in event.detail.items() if value not in (None, ""))
+            yield Line(event.at, "database", f"{event.move}{step} by {event.actor}{more}")
+
+
+def _tell_calls(evidence: Evidence, task: TaskRow) -> Iterator[Line]:
+    """The farm's records of its calls, and what the stand-ins say of the same ids."""
+    calls = [call for call in evidence.snapshot.calls if evidence.steps[call.step].task == task.id]
+    seen = {one.row["prompt_id"] for one in evidence.submissions if one.call in calls}
     for call in calls:
-        named = f"call {call['id']} no {call['call_no']} at {call['server'] or call['provider']}"
-        for what in ("opened_at", "sent_at", "closing_at", "closed_at"):
-            if call[what] is not None:
-                outcome = f" as {call['outcome']}" if what == "closed_at" else ""
-                yield call[what], "call", f"{named} {what.removesuffix('_at')}{outcome}"
-    ids = {call["external_id"] for call in calls} | {call["remote_id"] for call in calls}
-    for row in [*histories.comfyui, *histories.openai]:
-        if row.get("prompt_id") in ids:
-            yield row["t"], "server", _describe(row)
+        name = f"call {call.call_no} of step {call.step} ({call.external_id[:8]})"
+        yield Line(call.opened_at, "database", f"{name} opened at {call.server or call.resource}")
+        if call.sent_at is not None:
+            yield Line(call.sent_at, "database", f"{name} about to be sent")
+        if call.closed_at is not None:
+            yield Line(call.closed_at, "database", f"{name} closed as {call.outcome}")
+    ports = set()
+    for who, rows in (("comfyui", evidence.comfyui), ("openai", evidence.openai)):
+        for row in rows:
+            if row.get("prompt_id") in seen:
+                ports.add(row["port"])
+                yield Line(row["t"], f"{who} :{row['port']}", _describe(row))
+            elif row["event"] == "boot" and seen & set(row["lost"]):
+                yield Line(row["t"], f"{who} :{row['port']}", "boot, the prompt is lost")
 
 
-def _find_rows(histories: Histories, finding: Finding) -> tuple[Row | None, Row | None]:
-    tasks = histories.rows("tasks")
-    orders = histories.rows("orders")
-    if finding.task is not None:
-        task = next((row for row in tasks if row["id"] == finding.task), None)
-        order = next((row for row in orders if task is not None and row["id"] == task["order_id"]), None)
-        return order, task
-    order = next((row for row in orders if row["order_id"] == finding.order_id), None)
-    return order, next((row for row in tasks if order is not None and row["order_id"] == order["id"]), None)
+def _tell_faults(evidence: Evidence, begin: float, end: float) -> Iterator[Line]:
+    for fault in evidence.faults:
+        if fault.overlaps(begin, end):
+            seconds = fault.ended - fault.begun
+            yield Line(fault.begun, "nemesis", f"{fault.fault}: {fault.target}, for {seconds:.1f} s ({fault.number})")
 
 
 def _describe(row: Row) -> str:
-    fields = " ".join(f"{key}={value}" for key, value in row.items() if key not in QUIET and value is not None)
-    return f"{row['event']} {fields}".strip()
+    shown = {name: value for name, value in row.items() if name not in LEFT_OUT and value not in (None, "", [])}
+    return " ".join([row["event"], *(f"{name}={_short(value)}" for name, value in shown.items())])
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return ", ".join(f"{one.get('task_id', '')[:8]} {one.get('status', '')}".strip() for one in value)
+    return str(value)

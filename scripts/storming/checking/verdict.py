@@ -1,69 +1,79 @@
-"""The verdicts together: which were found against the farm, and which findings only tell."""
+"""Judging a storm: every verdict in its place, and the counts that say how much was seen. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from scripts.storming.checking import of_booths, of_calls, of_limits, of_rows
-from scripts.storming.checking.findings import Finding
-from scripts.storming.checking.histories import Histories, read_histories
+from scripts.storming.checking import buying, crowding, ending, moving, pictures, taking
+from scripts.storming.checking.evidence import Evidence, Finding
 
-JUDGES: Mapping[str, Callable[[Histories], list[Finding]]] = {
-    "lost": of_booths.find_lost,
-    "ghost": of_booths.find_ghosts,
-    "duplicated": of_calls.find_duplicated,
-    "unrecorded": of_calls.find_unrecorded,
-    "stuck": of_rows.find_stuck,
-    "wrong picture": of_booths.find_wrong_pictures,
-    "over the limit": of_limits.find_over_the_limit,
-    "over-admitted": of_limits.find_over_admitted,
-    "illegal move": of_rows.find_illegal_moves,
-    "leak": of_rows.find_leaks,
-}
-TOLD: Mapping[str, Callable[[Histories], list[Finding]]] = {
-    "extra after a freeze": of_calls.find_extra_after_freeze,
-    "picture without a readable mark": of_booths.find_unmarked,
-    "failed": of_rows.find_failed,
-}
-"""Shown and counted, but held against nobody."""
+VERDICTS = (
+    "lost",
+    "ghost",
+    "duplicated",
+    "unrecorded",
+    "stuck",
+    "wrong picture",
+    "over the limit",
+    "over-admitted",
+    "illegal move",
+    "leak",
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found, by name; names without findings are there too."""
+    """What was found under each name of VERDICTS, and how much there was to look at."""
 
-    findings: Mapping[str, Sequence[Finding]]
-    told: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
-    orders: int = 0
-    tasks: int = 0
-    faults: int = 0
-    histories: Histories = field(default_factory=Histories, repr=False)
+    findings: Mapping[str, list[Finding]]
+    counts: dict[str, int]
+    evidence: Evidence
 
     @property
     def passes(self) -> bool:
-        """Was nothing found against the farm?"""
-        return not any(self.findings.values())
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How often each verdict was given."""
-        return {name: len(found) for name, found in [*self.findings.items(), *self.told.items()]}
+        """Nothing was found, and there was something to find it in: a storm without orders proves nothing."""
+        return not any(self.findings.values()) and self.counts["accepted"] > 0
 
 
-def judge(histories: Histories) -> Verdict:
-    """All verdicts on what was read."""
-    return Verdict(
-        {name: find(histories) for name, find in JUDGES.items()},
-        {name: find(histories) for name, find in TOLD.items()},
-        orders=len(histories.rows("orders")),
-        tasks=len(histories.rows("tasks")),
-        faults=sum(row["event"] == "begin" for row in histories.nemesis),
-        histories=histories,
-    )
+def judge(evidence: Evidence) -> Verdict:
+    """All verdicts. Raises LookupError when the limits were not written down."""
+    bought = buying.find_duplicated(evidence)
+    findings = {
+        "lost": taking.find_lost(evidence),
+        "ghost": taking.find_ghosts(evidence),
+        "duplicated": bought.findings,
+        "unrecorded": buying.find_unrecorded(evidence),
+        "stuck": ending.find_stuck(evidence),
+        "wrong picture": pictures.find_wrong(evidence),
+        "over the limit": crowding.find_over_limit(evidence),
+        "over-admitted": taking.find_over_admitted(evidence),
+        "illegal move": moving.find_illegal(evidence),
+        "leak": ending.find_leaks(evidence),
+    }
+    counts = {name: len(findings[name]) for name in VERDICTS}
+    return Verdict(findings, counts | count(evidence) | {"extra_after_freeze": bought.extra}, evidence)
 
 
-def check(folder: Path, database_url: str) -> Verdict:
-    """Judge the storm whose journals and data lie in `folder`."""
-    return judge(read_histories(folder, database_url))
+def count(evidence: Evidence) -> dict[str, int]:
+    """How much was seen."""
+    ends = taking.group_answers(evidence).values()
+    answers = [answer for of_one in ends for answer in of_one]
+    statuses = Counter(task.status for task in evidence.snapshot.tasks)
+    orphans = ending.list_orphans(evidence)
+    return {
+        "posts": len(answers),
+        "accepted": sum(any(map(taking.is_accepted, of_one)) for of_one in ends),
+        "refused_answers": sum(one["event"] == "answer" and not taking.is_accepted(one) for one in answers),
+        "no_answers": sum(one["event"] == "no_answer" for one in answers),
+        "tasks": len(evidence.snapshot.tasks),
+        **{status: statuses[status] for status in taking.ENDED},
+        "pictures": sum(row["event"] == "picture" for row in evidence.booths),
+        "submissions": len(evidence.submissions),
+        "unknown_calls": sum(call.outcome == "unknown" for call in evidence.snapshot.calls),
+        "faults": len(evidence.faults),
+        "freezes": sum(fault.fault in buying.FREEZES for fault in evidence.faults),
+        "files_without_rows": len(orphans),
+        "partial_files": sum(path.endswith(ending.PARTIAL) for path in orphans),
+    }

@@ -1,0 +1,90 @@
+"""The verdict on limits (I10): how much ran outside at once, by the stand-ins' journals and by the calls. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from scripts.storming.checking.evidence import Evidence, Finding, Submission
+from scripts.storming.checking.rows import CallRow
+
+FOREVER = float("inf")
+Span = tuple[float, float]
+"""From when until when."""
+
+
+def find_over_limit(evidence: Evidence) -> list[Finding]:
+    """More at once than a limit or a depth allows. Calls closed as unknown count until they were closed."""
+    limits = {"comfyui": evidence.settings["comfyui_limit"], "api": evidence.settings["api_limit"]}
+    depth = evidence.settings["comfyui_depth"]
+    findings: list[Finding] = []
+    for source, spans in (("by the stand-ins", seen_spans(evidence)), ("by the calls", list(call_spans(evidence)))):
+        at: dict[tuple[str, str], list[tuple[Span, CallRow]]] = defaultdict(list)
+        for span, call in spans:
+            at[call.resource, ""].append((span, call))
+            if call.resource == "comfyui" and call.server:
+                at[call.resource, call.server].append((span, call))
+        for (resource, server), within in at.items():
+            limit = depth if server else limits[resource]
+            most, when, call = most_at_once(within)
+            if most > limit and call is not None:
+                where = server or resource
+                sentence = f"{most} at once at {where} at {when:.3f}, {limit} allowed, {source}"
+                findings.append(evidence.find_step(call.step, sentence))
+    return findings
+
+
+def most_at_once(spans: Iterable[tuple[Span, CallRow]]) -> tuple[int, float, CallRow | None]:
+    """The most, when that was first so, and whose coming made it so. What ends as another begins is not beside it."""
+    changes = []
+    for (begin, end), call in spans:
+        if end > begin:
+            changes += [(begin, 1, call.id, call), (end, -1, call.id, call)]
+    level, most, when, whose = 0, 0, 0.0, None
+    for moment, change, _, call in sorted(changes, key=lambda one: one[:3]):
+        level += change
+        if level > most:
+            most, when, whose = level, moment, call
+    return most, when, whose
+
+
+def call_spans(evidence: Evidence) -> Iterator[tuple[Span, CallRow]]:
+    """How long each call held its slot."""
+    for call in evidence.snapshot.calls:
+        yield (call.opened_at, FOREVER if call.closed_at is None else call.closed_at), call
+
+
+def seen_spans(evidence: Evidence) -> list[tuple[Span, CallRow]]:
+    """How long each submission was at its stand-in. One that came after its call was closed is judged elsewhere."""
+    spans = []
+    for one in evidence.submissions:
+        if one.call is None:
+            continue
+        end = left_at(evidence, one)
+        if one.call.closed_at is not None and (one.call.outcome == "unknown" or one.call.closed_at < one.t):
+            end = min(end, one.call.closed_at)
+        spans.append(((one.t, end), one.call))
+    return spans
+
+
+def left_at(evidence: Evidence, one: Submission) -> float:
+    """When a submission ended, was taken out, or went down with its server."""
+    for row in evidence.comfyui if one.resource == "comfyui" else evidence.openai:
+        if row["t"] < one.t or row["port"] != one.row["port"]:
+            continue
+        mine = row.get("prompt_id") == one.row["prompt_id"]
+        if (row["event"] in ("end", "delete") and mine) or row["event"] == "boot":
+            return min(row["t"], _killed_at(evidence, one))
+        if row["event"] == "clear" and one.row["prompt_id"] in row["prompt_ids"]:
+            moment: float = row["t"]
+            return moment
+    return _killed_at(evidence, one)
+
+
+def _killed_at(evidence: Evidence, one: Submission) -> float:
+    """When the nemesis next killed the stand-in; its own journal tells of that only at its next boot."""
+    for fault in evidence.faults:
+        here = fault.target.endswith(f":{one.row['port']}") or (one.resource == "api" and fault.target == "openai")
+        if fault.fault in ("kill comfyui", "kill openai") and here and fault.begun >= one.t:
+            return fault.begun
+    return FOREVER
