@@ -122,6 +122,8 @@ class _Connection:
     def __init__(self, gate: Gate, client: socket.socket, server: socket.socket, port: int) -> None:
         self._gate, self._client, self._server, self._port = gate, client, server, port
         self._answering: Stop | None = None
+        self._lock = threading.Lock()
+        self._pumping = 2
 
     def start(self) -> None:
         for pump in (self._forward, self._answer):
@@ -133,7 +135,11 @@ class _Connection:
         for end in (self._client, self._server):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)  # wakes the other direction's thread
-        # The descriptors themselves are closed with the last reference, when both threads have ended.
+        with self._lock:
+            self._pumping -= 1
+            if not self._pumping:
+                self._client.close()
+                self._server.close()
 
     def _forward(self) -> None:
         before = b""
@@ -176,4 +182,4 @@ class _Connection:
         while not stop.released.is_set():
             if self._gate.has_ended or poll.poll(LOOK_SECONDS * 1000):
                 return False
-        return True
+        return not poll.poll(0)

@@ -1,4 +1,4 @@
-"""The judge of every case: whatever was done to the farm, this is what booth, database and stand-in must show afterwards.
+"""The judge of every case: what booth, database and stand-in must show afterwards, whatever was done to the farm.
 
 It reads only from outside: the booth API, the rows, the stand-in's journal, RQ's keys.
 """

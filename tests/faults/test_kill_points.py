@@ -13,7 +13,7 @@ import pytest
 
 from scripts.simulators.photos import portrait
 from tests.faults import points
-from tests.faults.farm import FaultFarm, eventually
+from tests.faults.farm import eventually
 from tests.faults.harm import Harm, end_both, end_it, end_pool, freeze, kill_both, kill_it, kill_pool
 from tests.faults.judge import judge
 from tests.faults.points import Point, Scene, held_at
