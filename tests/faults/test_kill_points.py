@@ -70,9 +70,12 @@ def test_i1_i7_i8_a_task_survives_whatever_happens_at(
     frozen_before_post = (label, name) == ("call committed, POST not received", "worker frozen, woken")
     since = len(scene.farm.stand_in.log())
     with held_at(point, scene) as standing:
+        held = scene.farm.rows("SELECT id, attempt FROM steps WHERE status = 'running' ORDER BY id")
         began = time.monotonic()
         harm(scene.farm, standing)
     verdict = judge(scene, extra_allowed=1 if frozen_before_post else 0, since=since)
+    attempts = {row["id"]: row["attempt"] for row in scene.farm.rows("SELECT id, attempt FROM steps")}
+    assert not held or any(attempts[row["id"]] > row["attempt"] for row in held), "what was held was never taken away"
     extra = f", {verdict.extra} submission more: frozen between check and POST" if verdict.extra else ""
     record(record_property, f"succeeded and judged {time.monotonic() - began:.1f} s after it{extra}")
 
