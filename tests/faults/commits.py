@@ -16,7 +16,7 @@ import psycopg
 
 from tests.faults.farm import FaultFarm, eventually
 from tests.faults.gate import At, Stop
-from tests.faults.points import Point, Scene, Standing, reached
+from tests.faults.points import Point, Scene, Standing, reached, without_repair
 
 LOCK = 4711
 FUNCTION = f"""
@@ -92,6 +92,7 @@ def in_commit(name: str, *, is_lost: bool) -> Point:
             )
             try:
                 connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+                repair = without_repair(farm)  # a second ring would let another worker overtake the one at the gate
                 stop = move.before_it(farm) if move.before_it else None
                 scene.submit()
                 process = farm.web()
@@ -101,6 +102,7 @@ def in_commit(name: str, *, is_lost: bool) -> Point:
                 backend = first_waiting(connection, COMMIT_WAITS)
 
                 def let_go() -> None:
+                    repair.release()
                     if is_lost:
                         connection.execute("SELECT pg_terminate_backend(%s)", [backend])
                     connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
@@ -120,6 +122,7 @@ def before_commit(name: str) -> Point:
     def point(scene: Scene) -> Iterator[Standing]:
         farm = scene.farm
         assert move.before_it is not None
+        repair = without_repair(farm)
         stop = move.before_it(farm)
         scene.submit_and_wait()
         process = reached(scene, stop).process
@@ -129,6 +132,11 @@ def before_commit(name: str) -> Point:
             stop.release()
             with connected(farm) as other:
                 first_waiting(other, TABLE_WAITS)
-            yield Standing(process, connection.rollback)
+
+            def let_go() -> None:
+                repair.release()
+                connection.rollback()
+
+            yield Standing(process, let_go)
 
     return point

@@ -114,19 +114,22 @@ class FaultFarm(FarmProcess):
 
         return eventually(look, f"the process {' '.join(words)}")
 
-    def owner(self, port: int) -> psutil.Process:
-        """The process of the farm whose connection comes from this port."""
+    def owner(self, port: int) -> psutil.Process | None:
+        """The process of the farm whose connection comes from this port, if it still has it."""
         for process in self.children():
             with suppress(psutil.Error):
                 if any(connection.laddr.port == port for connection in process.net_connections("tcp4")):
                     return process
-        raise AssertionError(f"no process of the farm has port {port}")
+        return None
 
     def is_web(self, port: int) -> bool:
         return self.owner(port) == self.web()
 
     def is_worker(self, port: int) -> bool:
         return self.owner(port) in self.workers()
+
+    def is_reconciler(self, port: int) -> bool:
+        return self.owner(port) == self.service("scripts.reconcile")
 
     def worker_named(self, name: str) -> psutil.Process:
         """The process of a worker, by the name that the database knows."""

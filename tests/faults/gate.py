@@ -28,12 +28,15 @@ class At(Enum):
 
 
 class Stop:
-    """One place to stop at, for one connection. Waits for `reached`; ends with `release`."""
+    """One place to stop at, for one connection or for every one. Waits for `reached`; ends with `release`."""
 
-    def __init__(self, at: At, pattern: bytes, is_meant: Callable[[int], bool], after_bytes: int = 0) -> None:
+    def __init__(
+        self, at: At, pattern: bytes, is_meant: Callable[[int], bool], after_bytes: int = 0, every: bool = False
+    ) -> None:
         if len(pattern) > LONGEST_PATTERN:
             raise ValueError("a pattern this long may lie across two chunks and be missed")
         self.at, self.pattern, self.is_meant, self.after_bytes = at, pattern, is_meant, after_bytes
+        self.every = every
         self.port = 0
         """The local port of the client that stands here."""
         self.reached = threading.Event()
@@ -41,12 +44,13 @@ class Stop:
         self._lock = threading.Lock()
 
     def take(self, at: At, before: bytes, data: bytes, port: int) -> bool:
-        """Does this chunk of the connection from `port`, after what came `before`, meet the stop? It does so once."""
+        """Does this chunk of the connection from `port`, after what came `before`, meet the stop? Unless `every`, one does."""
         seen = before[max(len(before) - len(self.pattern) + 1, 0) :] + data  # what lies wholly before is over
-        if at is not self.at or self.pattern not in seen or self.port or not self.is_meant(port):
+        is_over = self.released.is_set() or (self.port and not self.every)
+        if at is not self.at or self.pattern not in seen or is_over or not self.is_meant(port):
             return False
         with self._lock:
-            if self.port:
+            if self.port and not self.every:
                 return False
             self.port = port
             return True
@@ -78,10 +82,16 @@ class Gate:
         self._listener.close()
 
     def stop(
-        self, at: At, pattern: bytes, *, is_meant: Callable[[int], bool] = lambda port: True, after_bytes: int = 0
+        self,
+        at: At,
+        pattern: bytes,
+        *,
+        is_meant: Callable[[int], bool] = lambda port: True,
+        after_bytes: int = 0,
+        every: bool = False,
     ) -> Stop:
-        """Stop there once. `is_meant(client's port)` is asked when the pattern was seen."""
-        stop = Stop(at, pattern, is_meant, after_bytes)
+        """Stop there, once or, with `every`, whenever. `is_meant(client's port)` is asked when the pattern was seen."""
+        stop = Stop(at, pattern, is_meant, after_bytes, every)
         self._stops.append(stop)
         return stop
 

@@ -73,10 +73,18 @@ class Standing:
 Point = Callable[[Scene], Iterator[Standing]]
 
 
-def reached(scene: Scene, stop: Stop) -> Standing:
-    """Wait until somebody stands at a gate's stop."""
+def reached(scene: Scene, stop: Stop, repair: Stop | None = None) -> Standing:
+    """Wait until somebody stands at a gate's stop. `repair`: what keeps the reconciler from repairing meanwhile."""
     assert stop.reached.wait(30), f"nobody came to {stop.at.name} {stop.pattern!r}"
-    return Standing(scene.farm.owner(stop.port), open_gate=stop.release)
+    process = scene.farm.owner(stop.port)
+    assert process is not None, "whoever came has left"
+    others = repair.release if repair is not None else lambda: None
+    return Standing(process, let_others_go=others, open_gate=stop.release)
+
+
+def without_repair(farm: FaultFarm) -> Stop:
+    """Keep the reconciler from ringing again, which it would do before we have looked; released with the others."""
+    return farm.redis_gate.stop(At.REQUEST, b"rq:queue:comfyui", is_meant=farm.is_reconciler, every=True)
 
 
 def photo_written(scene: Scene) -> Iterator[Standing]:
@@ -93,9 +101,10 @@ def photo_written(scene: Scene) -> Iterator[Standing]:
 
 def committed_not_enqueued(scene: Scene) -> Iterator[Standing]:
     """The order's rows are committed; the web's ring stands at the gate before Redis."""
+    repair = without_repair(scene.farm)
     stop = scene.farm.redis_gate.stop(At.REQUEST, b"rq:queue:comfyui", is_meant=scene.farm.is_web)
     order_id = scene.submit()
-    standing = reached(scene, stop)
+    standing = reached(scene, stop, repair)
     assert [step["status"] for step in scene.farm.steps_of(order_id)] == ["queued"]
     yield standing
 
@@ -115,9 +124,10 @@ def enqueued_not_fetched(scene: Scene) -> Iterator[Standing]:
 
 def fetched_not_claimed(scene: Scene) -> Iterator[Standing]:
     """Redis has handed the ring to a worker: it left the queue, but the answer stands at the gate."""
+    repair = without_repair(scene.farm)
     stop = scene.farm.redis_gate.stop(At.REPLY, b"\r\nring-", is_meant=scene.farm.is_worker)
     order_id = scene.submit_and_wait()
-    standing = reached(scene, stop)
+    standing = reached(scene, stop, repair)
     assert scene.farm.steps_of(order_id)[0]["status"] == "queued"
     yield standing
 
@@ -190,9 +200,10 @@ def next_step_not_enqueued(scene: Scene) -> Iterator[Standing]:
     order_id = scene.submit_and_wait(STYLE_OF_TWO_STEPS)
     assert hold.happened.wait(30)
     pattern = f"ring-{farm.steps_of(order_id)[1]['id']}-".encode()
+    repair = without_repair(farm)
     stop = farm.redis_gate.stop(At.REQUEST, pattern, is_meant=farm.is_worker)
     farm.stand_in.clear_faults()
-    standing = reached(scene, stop)
+    standing = reached(scene, stop, repair)
     assert [step["status"] for step in farm.steps_of(order_id)] == ["succeeded", "queued"]
     yield standing
 
@@ -200,9 +211,10 @@ def next_step_not_enqueued(scene: Scene) -> Iterator[Standing]:
 def job_not_finished(scene: Scene) -> Iterator[Standing]:
     """The task has succeeded; what RQ writes about its finished job stands at the gate before Redis."""
     farm = scene.farm
+    repair = without_repair(farm)  # the job of a second ring would be finished sooner
     stop = farm.redis_gate.stop(At.REQUEST, b"rq:results:ring-", is_meant=farm.is_worker)
     order_id = scene.submit()
-    standing = reached(scene, stop)
+    standing = reached(scene, stop, repair)
     assert farm.steps_of(order_id)[0]["task_status"] == "succeeded"
     yield standing
 
