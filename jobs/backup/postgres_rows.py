@@ -24,6 +24,8 @@ from jobs.errors import BackupError
 
 MEMBER = "database/{table}.copy"
 PIECE_BYTES = 1 << 20
+WITHOUT_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+"""Copying a season's rows, and writing them through to the disk, takes as long as it takes."""
 NOT_EMPTY = "The database is not empty; restore into an empty one."
 
 
@@ -57,7 +59,7 @@ class PostgresRows:
         with ExitStack() as spools:
             try:
                 with self._frozen.connect() as connection, connection.begin():
-                    connection.execute(text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(text(WITHOUT_LIMITS))
                     taken = _PostgresSnapshot(revision_of(connection))
                     for table in Base.metadata.sorted_tables if taken.revision else ():
                         spool = spools.enter_context(tempfile.TemporaryFile(dir=folder))
@@ -82,7 +84,7 @@ class PostgresRows:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
                 if inspect(connection).get_table_names():
                     raise BackupError(NOT_EMPTY)
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text(WITHOUT_LIMITS))
                 upgrade(connection, revision)
                 for table in manifest.tables:
                     _copy_in(connection, table, folder)

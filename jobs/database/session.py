@@ -31,6 +31,9 @@ LOOK_MS = 12
 WRITABLE_SECONDS = 2.0
 LOCK_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 15_000
+IDLE_TIMEOUT_MS = 15_000
+"""A process that stands still inside a transaction keeps its locks, the claiming of everybody's steps among them, until
+PostgreSQL ends its session."""
 # Deadlock detected, serialization failure: the whole transaction may simply be run again.
 REPEATABLE_SQLSTATES = frozenset({"40P01", "40001"})
 
@@ -105,7 +108,8 @@ class Database:
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                "options": f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}",
             },
         )
 
@@ -114,8 +118,12 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session:
                 return function(session, *args, **kwargs)
-        except (OperationalError, PoolTimeoutError) as exc:
+        except PoolTimeoutError as exc:
             raise DatabaseAway() from exc
+        except DBAPIError as exc:
+            if isinstance(exc, OperationalError) or exc.connection_invalidated:
+                raise DatabaseAway() from exc
+            raise
 
     def write(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(session, …)` in a writing transaction, commit, then tell the listener. Raises DatabaseAway.
@@ -140,7 +148,7 @@ class Database:
             except DBAPIError as exc:
                 if getattr(exc.orig, "sqlstate", None) in REPEATABLE_SQLSTATES and repeat < REPEATS:
                     continue
-                if isinstance(exc, OperationalError):
+                if isinstance(exc, OperationalError) or exc.connection_invalidated:
                     raise DatabaseAway() from exc
                 raise
         if outbox and self.after_commit is not None:
