@@ -66,7 +66,7 @@ class Place:
 
     def has_no_trouble(self) -> bool:
         """Is everything well, for booths and on the page?"""
-        return self.readiness()[1]["status"] == "ok" and 'role="alert"' not in self.read_page().text
+        return self.readiness()[1]["status"] == "ok" and 'class="notice bad trouble"' not in self.read_page().text
 
     def files(self) -> int:
         """Photos on disk, half-written ones too."""
