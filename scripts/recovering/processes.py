@@ -22,8 +22,8 @@ HOW_WORKER = (
     "is claimed again, which adopts the prompt"
 )
 HOW_POOL = (
-    "kill -9 of a pool with {workers} prompts in their middle, in {farms} farms one second apart, anywhere between two beats; from the kill until "
-    "the last of its {workers} steps is claimed again, which adopts the prompts"
+    "kill -9 of a pool with {workers} prompts in their middle, in {farms} farms one second apart, anywhere between two "
+    "beats; from the kill until the last of its {workers} steps is claimed again, which adopts the prompts"
 )
 
 
