@@ -232,15 +232,17 @@ class _Trouble:
     def __init__(self, refused_s: float, silent_s: float) -> None:
         self._limits = {True: refused_s, False: silent_s}
         self._since: float | None = None
+        self._answered_at: float | None = None
 
     def over(self) -> None:
         """It answered."""
-        self._since = None
+        self._since, self._answered_at = None, time.monotonic()
 
     def lasts_too_long(self, exc: StepError) -> bool:
         """It failed again; is that long enough to leave it?"""
         now = time.monotonic()
-        if self._since is None:
-            self._since = now
         refused = isinstance(exc, Away) and exc.refused
+        if self._since is None:
+            # A question to a silent server fails only after its own time-out: the silence began with the last answer.
+            self._since = now if refused or self._answered_at is None else self._answered_at
         return now - self._since >= self._limits[refused]

@@ -36,7 +36,7 @@ WIDTH = 130
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./scripts/recovery",
-        description="Measures how long the farm needs to go on after a kill, with its default timings; 18 minutes.",
+        description="Measures how long the farm needs to go on after a kill, with its default timings; 20 minutes.",
     )
     parser.add_argument("--only", action="append", choices=list(MEASUREMENTS), help="one measurement; repeat it")
     parser.add_argument("--repeats", type=int, default=KILLS, metavar="N", help=f"kills of each kind ({KILLS})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from contextlib import ExitStack
@@ -15,13 +16,14 @@ from scripts.recovering.watching import watching
 
 POOLS_AT_ONCE = 4
 PAUSE_SECONDS = 1.0
+BEAT_SECONDS = 10.0
 HOW_WORKER = (
     "kill -9 of one of {workers} workers in the middle of its prompt, one after another; from the kill until the step "
     "is claimed again, which adopts the prompt"
 )
 HOW_POOL = (
-    "kill -9 of a pool with {workers} prompts in their middle, in {farms} farms one second apart; from the kill until "
-    "the last of its {workers} steps is claimed again, which adopts the prompts"
+    "kill -9 of a pool with {workers} prompts in their middle, in {farms} farms one second apart, anywhere between two "
+    "beats; from the kill until the last of its {workers} steps is claimed again, which adopts the prompts"
 )
 
 
@@ -63,6 +65,7 @@ def measure_pools(bench: Bench) -> list[Recovery]:
                     round_.enter_context(held_prompts(started, watch, servers.urls, servers.log, workers))
                     for (servers, started), watch in zip(fleets, watches, strict=True)
                 ]
+                time.sleep(random.uniform(0.0, bench.choose(BEAT_SECONDS, 1.0)))  # anywhere between two beats
                 killed_at = []
                 for _, started in fleets[: bench.repeats - len(seconds)]:
                     pool = started.pools()[0]

@@ -30,6 +30,7 @@ MEGABYTE = 1_000_000
 MARGIN_MB = 400
 """Room for whoever else writes on this disk meanwhile."""
 PHOTO_SIZE = (240, 320)
+FEW = {"COMFYUI_WORKERS": "2", "API_WORKERS": "0"}
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Place:
 
     def has_no_trouble(self) -> bool:
         """Is everything well, for booths and on the page?"""
-        return self.readiness()[1]["status"] == "ok" and 'role="alert"' not in self.read_page().text
+        return self.readiness()[1]["status"] == "ok" and 'class="notice bad trouble"' not in self.read_page().text
 
     def files(self) -> int:
         """Photos on disk, half-written ones too."""
@@ -81,7 +82,7 @@ class Place:
 def a_place(folder: Path, **settings: str) -> Iterator[Place]:
     """A running farm that is killed afterwards."""
     with StandIn(Settings(seconds=0.1)) as server:
-        farm = FarmProcess(folder / "data", COMFYUI_URLS=server.url, **settings).start()
+        farm = FarmProcess(folder / "data", COMFYUI_URLS=server.url, **FEW | settings).start()
         try:
             yield Place(farm, server, Booth(farm, farm.make_key()), log_in(farm.url))
         finally:

@@ -154,6 +154,18 @@ def test_server_that_answers_nothing_useful_is_left(
     assert control.asides[0][0].startswith("does not answer")
 
 
+def test_silence_is_counted_from_the_last_answer_not_from_the_first_question_that_timed_out(
+    standin: StandIn, control: FakeControl, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs.comfyui.client, "SILENCE_SECONDS", 1.0)  # longer than the silence that is borne
+    standin.add_fault("hold")
+    performing = begin(control)
+    until(lambda: (0.0, "making") in control.reports)
+    hang = standin.add_fault("hang", path="/queue")
+    assert isinstance(error_of(performing), Away)
+    assert hang.hits == 1
+
+
 def test_prompt_of_nobody_that_does_not_move_sets_its_server_aside(
     standin: StandIn, client: ComfyuiClient, control: FakeControl, begin: Begin
 ) -> None:
