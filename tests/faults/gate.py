@@ -44,7 +44,7 @@ class Stop:
         self._lock = threading.Lock()
 
     def take(self, at: At, before: bytes, data: bytes, port: int) -> bool:
-        """Does this chunk of the connection from `port`, after what came `before`, meet the stop? Unless `every`, one does."""
+        """Does this chunk of the connection from `port`, after what came `before`, meet the stop?"""
         seen = before[max(len(before) - len(self.pattern) + 1, 0) :] + data  # what lies wholly before is over
         is_over = self.released.is_set() or (self.port and not self.every)
         if at is not self.at or self.pattern not in seen or is_over or not self.is_meant(port):
