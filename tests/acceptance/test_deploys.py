@@ -90,7 +90,7 @@ def test_i16_a_deploy_under_load_fails_no_task_and_submits_nothing_twice(
 ) -> None:
     urls = ",".join(server.url for server in servers)
     farm = FarmProcess(
-        tmp_path / "data", module=module, COMFYUI_URLS=urls, COMFYUI_WORKERS="3", API_WORKERS="0"
+        tmp_path / "data", module=module, COMFYUI_URLS=urls, COMFYUI_WORKERS="3", API_WORKERS="0", CLAIM_S="30"
     ).start()
     booth = Booth(farm, farm.make_key())
     booth.submit_until_taken("first", portrait(1, size=PHOTO_SIZE))

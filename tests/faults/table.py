@@ -29,7 +29,7 @@ class FaultTable:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._cells: dict[str, dict[str, str]] = {}
+        self._cells: dict[tuple[str, str], dict[str, str]] = {}  # by file and point
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Deselect, and write each case where its report carries it, from another process too."""
@@ -53,14 +53,14 @@ class FaultTable:
             return
         point, harm = properties[CASE]  # type: ignore[misc]  # written above
         shown = str(properties.get(SHOWN, "passed"))
-        self._cells.setdefault(point, {})[harm] = "FAILED" if report.failed else shown
+        self._cells.setdefault((report.location[0], point), {})[harm] = "FAILED" if report.failed else shown
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print point by point what was done there and how it ended."""
         if not self._cells:
             return
         terminalreporter.section("faults: point × what was done → outcome")
-        for point, cells in self._cells.items():
+        for (_, point), cells in sorted(self._cells.items(), key=lambda item: item[0][0]):  # files run side by side
             terminalreporter.write_line(point)
             for harm, outcome in cells.items():
                 terminalreporter.write_line(f"    {harm:<22} → {outcome}")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from jobs.engine.changes import Announcer
 from jobs.engine.hold import Hold
 from jobs.farm import Farm
 from jobs.orders import repairs
+from jobs.settings import Settings
 from tests.acceptance.farm_process import eventually
-from tests.builders import accept, get_step, must_claim
+from tests.builders import accept, get_step, must_claim, open_farm
 
 CLAIM_SECONDS = 1.5
+
+
+@pytest.fixture
+def farm(settings: Settings) -> Iterator[Farm]:
+    """A farm of short claims."""
+    with open_farm(settings, claim_s=CLAIM_SECONDS) as farm:
+        yield farm
 
 
 def test_i5_the_beat_of_a_step_that_hangs_ends_with_its_time(farm: Farm) -> None:
