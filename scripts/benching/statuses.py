@@ -60,7 +60,7 @@ def measure_sqlite(bench: Bench) -> list[Figure]:
 def measure_postgresql(bench: Bench) -> list[Figure]:
     """Two farms with databases of one PostgreSQL server."""
     with postgres_server() as server:
-        return _measure(bench, "PostgreSQL", server)
+        return _measure(bench, "PostgreSQL", server.get_uri())
 
 
 def _measure(bench: Bench, kind: str, server: str | None) -> list[Figure]:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from rich.console import Console
-
-from scripts.benching.booths import WrongAnswer
+from scripts.benching.course import add_outputs, end_well_when_told, hand_out, measure_all, open_console
 from scripts.benching.report import describe_machine
-from scripts.benching.rig import ROOT, Bench, NotMeasured
+from scripts.benching.rig import Bench, NotMeasured
 from scripts.recovering import lost_servers, outage, processes, wipes
 from scripts.recovering.outcomes import Recovery
 from scripts.recovering.report import as_markdown, read_json, show, write_json, write_markdown
@@ -40,13 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", choices=list(MEASUREMENTS), help="one measurement; repeat it")
     parser.add_argument("--repeats", type=int, default=KILLS, metavar="N", help=f"kills of each kind ({KILLS})")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the seconds of every kill")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table for docs/reliability.md; - prints"
-    )
-    parser.add_argument(
-        "--read", type=Path, action="append", metavar="FILE", help="show what an earlier --json wrote; repeat it"
-    )
+    add_outputs(parser, each="the seconds of every kill", page="docs/reliability.md")
     parser.add_argument(
         "--quick", action="store_true", help="few kills with shrunken timings, to see that it works; no figures"
     )
@@ -59,57 +46,29 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, show, write."""
     options = parse(arguments)
-    # Each measurement ends what it started, also when it is told to stop.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_well_when_told()
     if options.read:
         runs = [read_json(path) for path in options.read]
         recoveries, machine = [recovery for found, _ in runs for recovery in found], runs[-1][1]
     else:
         try:
-            recoveries, machine = measure_all(options), describe_machine()
+            recoveries, machine = measure(options), describe_machine()
         except NotMeasured as error:
             print(error, file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             return 130
-    show(Console(width=None if sys.stdout.isatty() else WIDTH), recoveries)
+    show(open_console(WIDTH), recoveries)
     if options.json:
         write_json(options.json, recoveries, machine)
-    if options.markdown:
-        text = as_markdown(recoveries, machine)
-        if str(options.markdown) == "-":
-            print(text)
-        else:
-            write_markdown(options.markdown, text)
+    hand_out(options.markdown, as_markdown(recoveries, machine), write_markdown)
     return 1 if any(recovery.missed for recovery in recoveries) else 0
 
 
-def measure_all(options: argparse.Namespace) -> list[Recovery]:
-    """Everything that is asked for, one after the other. Raises NotMeasured."""
-    progress, begun = Console(stderr=True, highlight=False, soft_wrap=True), time.monotonic()
-
-    def say(text: str) -> None:
-        progress.print(f"{time.monotonic() - begun:6.1f} s  {text}", markup=False)
-
-    # On the disk that farms usually live on: /tmp may be memory, which syncs for nothing.
-    (ROOT / "var").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="recovery-", dir=ROOT / "var"))
+def measure(options: argparse.Namespace) -> list[Recovery]:
+    """Everything that is asked for. Raises NotMeasured."""
     kills = min(options.repeats, QUICK_KILLS) if options.quick else options.repeats
-    bench = Bench(folder, kills, options.quick, peers=False, say=say)
-    recoveries: list[Recovery] = []
-    try:
-        for name, measure in MEASUREMENTS.items():
-            if not options.only or name in options.only:
-                say(f"measuring: {name}")
-                recoveries += measure(bench)
-    except (NotMeasured, WrongAnswer) as error:
-        raise NotMeasured(f"{error}\nWhat was started left its messages in {folder}") from error
-    except KeyboardInterrupt:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    say("done")
-    return recoveries
+    return measure_all(MEASUREMENTS, options.only, name="recovery", repeats=kills, quick=options.quick, peers=False)
 
 
 if __name__ == "__main__":

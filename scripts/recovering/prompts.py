@@ -16,6 +16,7 @@ import requests
 from scripts.benching import photos
 from scripts.benching.farm import STYLE, Farm
 from scripts.benching.rig import Bench, eventually
+from scripts.embedded_redis import connect_as_admin
 from scripts.recovering.watching import Claimed, Watch
 
 WORKERS = 10
@@ -86,7 +87,4 @@ def rows_after(log: Path, moment: float, event: str) -> list[dict[str, Any]]:
 
 def admin_of(started: Farm) -> redis.Redis:
     """The farm's embedded Redis, as its administrator."""
-    folder = started.folder / "data" / "redis"
-    address, password = (folder / "url").read_text(), (folder / "admin_password").read_text()
-    port = int(address.rsplit(":", 1)[1].split("/")[0])
-    return redis.Redis(port=port, password=password)
+    return connect_as_admin(started.folder / "data" / "redis")

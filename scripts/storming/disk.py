@@ -12,8 +12,8 @@ from pathlib import Path
 SIZE_MB = 600
 SMALL_RESERVE_MB = 5
 LEFT_BYTES = 64 * 1024
-TRIES = 6
 """What a full small disk still has: less than one photo."""
+TRIES = 6
 HEADROOM_MB = 500
 """Without a disk of our own: how far the reserve lies below what is free, which others use too."""
 MB = 1_000_000

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from scripts.benching.rig import ROOT, NotMeasured
 from scripts.rushing.booths import Clock
 from scripts.simulators.journal import Journal
-from scripts.storming import place
+from scripts.storming import checking, place
 from scripts.storming.booths import Booths
 from scripts.storming.draining import wait_until_drained
 from scripts.storming.nemesis import Nemesis
@@ -171,8 +171,6 @@ def _show_faults(console: Console, nemesis: Nemesis) -> None:
 
 def _judge(opened: Place, left: list[str], console: Console) -> bool:
     """The checker's verdict from outside, and what the booths and the drain saw."""
-    from scripts.storming import checking  # not needed before, and a storm may be run without it being whole
-
     troubles = _read_troubles(opened.folder / "booths.jsonl")
     verdict = checking.check(opened.folder, opened.store.url)
     checking.show(console, verdict)
@@ -180,7 +178,7 @@ def _judge(opened: Place, left: list[str], console: Console) -> bool:
         console.print(f"[red]not drained:[/] {what}")
     for what, count in list(troubles.items())[:SHOWN]:
         console.print(f"[red]unexpected answer:[/] {count} × {what}")
-    return bool(verdict.passes) and not left and not troubles
+    return verdict.passes and not left and not troubles
 
 
 def _read_troubles(journal: Path) -> Counter[str]:

@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from jobs.database import Database
 from scripts.benching.rig import NotMeasured, bare_environment, eventually, python_module, running
 from scripts.booth_key import change_key
-from scripts.embedded_redis import free_port
+from scripts.embedded_redis import connect_as_admin, free_port
 from scripts.launch import STAND_IN_NICE
 from scripts.storming.databases import PostgresStore, SqliteStore, postgres_store
 from scripts.storming.disk import Disk, small_disk
@@ -82,9 +82,7 @@ class Place:
     def connect_redis(self) -> Redis:
         """As its admin; every command is answered soon or fails."""
         home = self.folder / "redis-home" / "redis"
-        port = int((home / "url").read_text().rsplit(":", 1)[1].split("/")[0])
-        password = (home / "admin_password").read_text()
-        return Redis(port=port, password=password, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+        return connect_as_admin(home, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
     def wipe_redis(self) -> None:
         """Delete what it would read at its next start."""

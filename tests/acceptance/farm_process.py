@@ -17,6 +17,8 @@ import psutil
 import redis
 import requests
 
+from scripts.embedded_redis import connect_as_admin
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
@@ -138,9 +140,7 @@ class FarmProcess:
 
     def redis(self) -> redis.Redis:
         """The embedded Redis, as its admin."""
-        port = int((self.folder / "redis" / "url").read_text().rsplit(":", 1)[1].split("/")[0])
-        password = (self.folder / "redis" / "admin_password").read_text()
-        return redis.Redis(port=port, password=password)
+        return connect_as_admin(self.folder / "redis")
 
     def make_key(self, name: str = "booth") -> str:
         """A booth's key."""

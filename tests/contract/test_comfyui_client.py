@@ -50,7 +50,8 @@ def test_name_is_the_one_that_the_server_chose(client: ComfyuiClient) -> None:
     assert client.upload(PHOTO + b"\0", f"{name}.jpg", "contract") == f"contract/{name} (1).jpg"
 
 
-def test_prompt_is_queued_then_in_the_history_with_its_pictures(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_prompt_is_queued_then_in_the_history_with_its_pictures(client: ComfyuiClient) -> None:
     ahead = submit(client, sleep_graph(60))
     prompt_id = submit(client, blank_graph())
     running_at(client, ahead)
@@ -123,7 +124,8 @@ def test_unknown_prompt_has_no_history(client: ComfyuiClient) -> None:
     assert client.history("a/b?c#d") is None
 
 
-def test_waiting_prompt_is_deleted_by_its_id(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_waiting_prompt_is_deleted_by_its_id(client: ComfyuiClient) -> None:
     ahead = submit(client, sleep_graph(60))
     deleted, kept = submit(client, blank_graph()), submit(client, blank_graph())
     running_at(client, ahead)
@@ -137,7 +139,8 @@ def test_waiting_prompt_is_deleted_by_its_id(client: ComfyuiClient, sleeping: No
     assert client.history(deleted) is None
 
 
-def test_interruption_stops_the_named_prompt_alone(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_interruption_stops_the_named_prompt_alone(client: ComfyuiClient) -> None:
     running = submit(client, sleep_graph(60))
     waiting = submit(client, blank_graph())
     running_at(client, running)
@@ -150,7 +153,8 @@ def test_interruption_stops_the_named_prompt_alone(client: ComfyuiClient, sleepi
     assert ending_of(client, waiting).status == "success"  # an interruption while it waited does not count
 
 
-def test_interruption_of_another_id_lets_the_running_one_end_well(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_interruption_of_another_id_lets_the_running_one_end_well(client: ComfyuiClient) -> None:
     running = submit(client, sleep_graph(0.5))
     running_at(client, running)
     client.interrupt(new_id())
@@ -164,13 +168,15 @@ def test_failed_run_names_the_node_and_the_exception_only(client: ComfyuiClient)
     assert (ending.status, ending.images, ending.error) == ("error", {}, "SaveImage: AttributeError")
 
 
-def test_failure_of_a_node_of_others_is_named(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_failure_of_a_node_of_others_is_named(client: ComfyuiClient) -> None:
     graph = {"1": blank(), "2": node("TestFail", image=["1", 0], message=GUEST_TEXT), "3": save("2", "contract/x")}
     ending = ending_of(client, submit(client, graph))
     assert (ending.status, ending.error) == ("error", "TestFail: ValueError")
 
 
-def test_queue_is_in_the_order_of_execution(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_queue_is_in_the_order_of_execution(client: ComfyuiClient) -> None:
     first, second = submit(client, sleep_graph(60)), submit(client, sleep_graph(60))
     running_at(client, first)
     rest = [submit(client, blank_graph()) for _ in range(6)]

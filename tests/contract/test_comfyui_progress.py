@@ -17,7 +17,8 @@ def listeners() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "comfyui-progress"]
 
 
-def test_listener_hears_progress_and_the_end_of_its_own_prompt(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_listener_hears_progress_and_the_end_of_its_own_prompt(client: ComfyuiClient) -> None:
     own, client_id, shares = new_id(), new_id(), list[float]()
     with ProgressListener(client.url, client_id, own, 3, shares.append) as listener:
         assert listener.listening
@@ -32,7 +33,8 @@ def test_listener_hears_progress_and_the_end_of_its_own_prompt(client: ComfyuiCl
     assert len(set(shares)) > 3
 
 
-def test_listener_hears_the_end_by_interruption(client: ComfyuiClient, sleeping: None) -> None:
+@pytest.mark.sleeps
+def test_listener_hears_the_end_by_interruption(client: ComfyuiClient) -> None:
     own = new_id()
     with ProgressListener(client.url, own, own, 3, lambda share: None) as listener:
         client.submit(sleep_graph(60), prompt_id=own, client_id=own)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.engine.changes import Announcer
+from jobs.engine.claims import Claim
 from jobs.engine.hold import Hold
 from jobs.farm import Farm
 from jobs.orders import repairs
@@ -25,19 +26,23 @@ def farm(settings: Settings) -> Iterator[Farm]:
         yield farm
 
 
-def test_i5_the_beat_of_a_step_that_hangs_ends_with_its_time(farm: Farm) -> None:
-    accept(farm)
-    claimed = must_claim(farm)
-    hold = Hold(
+def hold_step(farm: Farm, claimed: Claim, *, timeout_s: float, grace_s: float) -> Hold:
+    """A hold whose step may take so long."""
+    return Hold(
         farm.database,
         Announcer(farm.redis),
         claimed,
         asked_at=time.monotonic(),
         claim_s=CLAIM_SECONDS,
-        timeout_s=0.1,
-        grace_s=0.1,
+        timeout_s=timeout_s,
+        grace_s=grace_s,
     )
-    with hold:
+
+
+def test_i5_the_beat_of_a_step_that_hangs_ends_with_its_time(farm: Farm) -> None:
+    accept(farm)
+    claimed = must_claim(farm)
+    with hold_step(farm, claimed, timeout_s=0.1, grace_s=0.1):
         until = get_step(farm, claimed.held.step_id).claim_until
         eventually(
             lambda: farm.database.read(repairs.list_expired) == [claimed.held.step_id],
@@ -50,17 +55,8 @@ def test_i5_the_beat_of_a_step_that_hangs_ends_with_its_time(farm: Farm) -> None
 def test_s3_the_beat_of_a_step_within_its_time_goes_on(farm: Farm) -> None:
     accept(farm)
     claimed = must_claim(farm)
-    hold = Hold(
-        farm.database,
-        Announcer(farm.redis),
-        claimed,
-        asked_at=time.monotonic(),
-        claim_s=CLAIM_SECONDS,
-        timeout_s=60,
-        grace_s=60,
-    )
     until = get_step(farm, claimed.held.step_id).claim_until
     assert until is not None
-    with hold:
+    with hold_step(farm, claimed, timeout_s=60, grace_s=60) as hold:
         eventually(lambda: (get_step(farm, claimed.held.step_id).claim_until or until) > until, "a beat")
         hold.check()
