@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -50,7 +50,7 @@ class RingJob(Job):
         """Read the job's hash. One that cannot be read is as good as none: it must not end the worker."""
         try:
             return super().restore(raw_data)
-        except NoSuchJobError:
+        except (NoSuchJobError, StopRequested):  # the latter is no job's fault: a signal that came just now
             raise
         except Exception as exc:  # whatever a stranger wrote there
             log.warning("an RQ job cannot be read", extra={"job_id": self.id, "error": type(exc).__name__})

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import requests
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from jobs.database import Database
 from scripts.benching.rig import NotMeasured, bare_environment, eventually, python_module, running
@@ -80,9 +82,9 @@ class Place:
     launcher: subprocess.Popen[str] | None = None
 
     def connect_redis(self) -> Redis:
-        """As its admin; every command is answered soon or fails."""
-        home = self.folder / "redis-home" / "redis"
-        return connect_as_admin(home, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+        """As its admin; every command is answered soon or fails. The client's own retries would hold the storm up."""
+        home, once = self.folder / "redis-home" / "redis", Retry(NoBackoff(), 0)
+        return connect_as_admin(home, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, retry=once)
 
     def wipe_redis(self) -> None:
         """Delete what it would read at its next start."""

@@ -7,6 +7,13 @@ import sys
 import threading
 import time
 
+import pytest
+from redis import Redis
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from jobs.engine.rings import RingJob
 from jobs.engine.stopping import StopFlag
 
 ROUNDS = """
@@ -45,3 +52,15 @@ def test_nobody_asks() -> None:
     flag, began_at = StopFlag(), time.monotonic()
     assert not flag.wait(0.05)
     assert time.monotonic() - began_at >= 0.05
+
+
+def test_a_signal_while_a_job_is_read_is_no_unreadable_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ's handler raises in whatever an idle worker is doing; taken for a broken job, the wish to end was lost."""
+
+    def interrupted(job: Job, raw_data: object) -> object:
+        raise StopRequested
+
+    monkeypatch.setattr(Job, "restore", interrupted)
+    job = RingJob("ring-1-1", connection=Redis(), serializer=JSONSerializer)
+    with pytest.raises(StopRequested):
+        job.restore({})
