@@ -14,7 +14,7 @@ from jobs.access.links import Signer
 from jobs.access.secret_files import secret_key
 from jobs.admission import Admission
 from jobs.cloud.provider import Provider
-from jobs.cloud.providers import PROVIDERS
+from jobs.cloud.providers import make_providers
 from jobs.comfyui.servers import Abilities
 from jobs.database import Database
 from jobs.engine.changes import Announcer
@@ -62,7 +62,7 @@ class Farm:
     @cached_property
     def providers(self) -> dict[str, Provider]:
         """The cloud providers by name, configured or not."""
-        return {name: make(self.settings) for name, make in PROVIDERS.items()}
+        return make_providers(self.settings)
 
     @cached_property
     def menu(self) -> Menu:

@@ -92,8 +92,23 @@ class Hold:
 
     def replace_lost(self) -> None:
         """Close `call` as lost and open its successor. Raises ClaimLost, LocalTrouble."""
+        self._replace("lost")
+
+    def replace_unknown(self) -> None:
+        """Close `call` as unknown and open its successor. Raises ClaimLost, LocalTrouble."""
+        self._replace("unknown")
+
+    def count_unknown(self) -> int:
+        """Earlier calls of the step whose outcome nobody can tell. Raises LocalTrouble."""
         try:
-            self.call = self._database.write(calls.replace_lost, self.held.step_id, self.held.attempt, self.call)
+            return self._database.read(calls.count_unknown, self.held.step_id)
+        except DatabaseAway as exc:
+            raise LocalTrouble() from exc
+
+    def _replace(self, outcome: str) -> None:
+        held = self.held
+        try:
+            self.call = self._database.write(calls.replace_call, held.step_id, held.attempt, self.call, outcome=outcome)
         except DatabaseAway as exc:
             raise LocalTrouble() from exc
 

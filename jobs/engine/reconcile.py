@@ -200,7 +200,8 @@ def close_unanswerable(session: Session, settings: Settings) -> None:
     """
     now = now_of(session)
     for call in calls.list_closing(session, "api"):
-        if call.closing_at and call.closing_at < now - timedelta(seconds=settings.openai_silence_s):
+        silence_s = settings.provider(call.provider or "openai").silence_s
+        if call.closing_at and call.closing_at < now - timedelta(seconds=silence_s):
             calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)
     for call in calls.list_closing(session, "comfyui"):
         gone = call.server not in settings.comfyui_urls

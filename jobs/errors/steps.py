@@ -10,7 +10,8 @@ StepError
   ContentRefused           it will not make this picture
   BadInput                 it will never take this input
   WorkflowRejected         this server does not take the workflow; another may
-  AccountRefused           key, region, model or money
+  AccountRefused           key, region or model
+    QuotaExhausted         money, or a budget of ours or theirs
   LocalTrouble             our database or disk
 """
 
@@ -102,9 +103,13 @@ class WorkflowRejected(StepError):
 
 
 class AccountRefused(StepError):
-    """The provider refused our key or has no credit left."""
+    """The provider refused our key, or our right to use this model from here."""
 
     kind = "account"
+
+
+class QuotaExhausted(AccountRefused):
+    """There is no credit left, or a limit on spending is reached."""
 
 
 class LocalTrouble(StepError):

@@ -107,8 +107,17 @@ def set_remote_id(session: Session, call_id: int, remote_id: str) -> None:
     session.execute(update(Call).where(Call.id == call_id).values(remote_id=remote_id[:200]))
 
 
-def replace_lost(session: Session, step_id: int, attempt: int, call: OpenCall, *, outcome: str = "lost") -> OpenCall:
-    """Close a call that never came to be, and open its successor at the same place. Raises ClaimLost."""
+def count_unknown(session: Session, step_id: int) -> int:
+    """Calls of a step whose outcome nobody can tell."""
+    query = select(func.count()).select_from(Call).where(Call.step_id == step_id, Call.outcome == "unknown")
+    return session.scalar(query) or 0
+
+
+def replace_call(session: Session, step_id: int, attempt: int, call: OpenCall, *, outcome: str) -> OpenCall:
+    """Close a call that never came to be, or of which nobody can tell, and open its successor at the same place.
+
+    Raises ClaimLost.
+    """
     now = now_of(session)
     step = session.scalar(
         select(Step).where(Step.id == step_id, Step.attempt == attempt, Step.status == "running").with_for_update()

@@ -46,6 +46,12 @@ class Control(Protocol):
     def replace_lost(self) -> None:
         """`call` never came to be: close it and open its successor at the same place. Raises ClaimLost."""
 
+    def count_unknown(self) -> int:
+        """Earlier calls of the step whose outcome nobody can tell. Raises LocalTrouble."""
+
+    def replace_unknown(self) -> None:
+        """Nobody can tell what became of `call`: close it as that and open its successor. Raises ClaimLost."""
+
     def keep_remote_id(self, remote_id: str) -> None:
         """Keep the provider's own id of `call`."""
 

@@ -127,6 +127,7 @@ class FakeControl:
         self.ends_at = time.monotonic() + SECONDS
         self.waits: list[float] = []
         self.checks = 0
+        self.unknown = 0
         self.lost_at = 0
         """The check that finds the claim lost; 0 is none."""
         self.when_lost: Callable[[], object] = lambda: None
@@ -156,6 +157,13 @@ class FakeControl:
         self.call = replace(self.call, id=self.call.id + 1, call_no=self.call.call_no + 1, sent_at=None)
         self.call = replace(self.call, external_id=new_id())
         self.ids.append(self.call.external_id)
+
+    def count_unknown(self) -> int:
+        return self.unknown
+
+    def replace_unknown(self) -> None:
+        self.unknown += 1
+        self.replace_lost()
 
     def keep_remote_id(self, remote_id: str) -> None:
         self.call = replace(self.call, remote_id=remote_id)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-import jobs.cloud.providers.openai_images
-from jobs.cloud.provider import Bought, ImageRequest
+import jobs.cloud.transport
+from jobs.cloud.provider import Done, ImageRequest
 from jobs.cloud.providers.openai_images import OpenaiImages
 from jobs.errors.steps import (
     AccountRefused,
@@ -24,9 +24,11 @@ from jobs.errors.steps import (
     Busy,
     ContentRefused,
     OutcomeUnknown,
+    QuotaExhausted,
     StepError,
     Transient,
 )
+from jobs.settings.providers import ProviderSettings
 from scripts.simulators.openai_images import StandIn
 from tests.contract.fakes import MARK, PHOTO, mark_in
 
@@ -41,7 +43,8 @@ def api() -> Iterator[StandIn]:
 
 
 def provider_at(base_url: str, silence_s: float = 10.0) -> OpenaiImages:
-    return OpenaiImages(name="openai", base_url=base_url, key=KEY, limit=5, silence_s=silence_s, on_unknown="hold")
+    settings = ProviderSettings(_env_file=None, api_key=KEY, base_url=base_url, silence_s=silence_s)
+    return OpenaiImages("openai", settings)
 
 
 def buy(
@@ -50,8 +53,8 @@ def buy(
     keep: Callable[[str], None] = lambda remote_id: None,
     seconds: float = 10.0,
     silence_s: float = 10.0,
-) -> Bought:
-    return provider_at(api.base_url, silence_s).generate(REQUEST, keep, seconds)
+) -> Done:
+    return provider_at(api.base_url, silence_s).submit(REQUEST, keep, seconds)
 
 
 def failing(api: StandIn, **options: Any) -> StepError:
@@ -78,8 +81,8 @@ def test_picture_is_bought_once_and_its_id_kept(api: StandIn) -> None:
     [
         (401, refusal("invalid_api_key"), AccountRefused),
         (403, refusal(None), AccountRefused),
-        (429, refusal("insufficient_quota", "insufficient_quota"), AccountRefused),
-        (429, refusal("organization_spend_limit_exceeded", "billing"), AccountRefused),
+        (429, refusal("insufficient_quota", "insufficient_quota"), QuotaExhausted),
+        (429, refusal("organization_spend_limit_exceeded", "billing"), QuotaExhausted),
         (429, refusal("rate_limit_exceeded", "requests"), Busy),
         (503, refusal(None, "server_error"), Busy),
         (400, refusal("moderation_blocked", "image_generation_user_error"), ContentRefused),
@@ -123,7 +126,7 @@ def test_silence_means_that_nobody_knows(api: StandIn, kind: str) -> None:
 
 
 def test_endless_answer_is_bad(api: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs.cloud.providers.openai_images, "ANSWER_BYTES", 8_000_000)
+    monkeypatch.setattr(jobs.cloud.transport, "ANSWER_BYTES", 8_000_000)
     api.add_fault("huge", bytes=2_000_000_000)
     assert isinstance(failing(api), BadAnswer)
 
@@ -190,8 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def test_photo_and_key_go_to_the_configured_host() -> None:
     with Recorder() as host:
-        bought = provider_at(host.base_url).generate(REQUEST, lambda remote_id: None, 10.0)
-    assert bought.images == [b"picture"]
+        bought = provider_at(host.base_url).submit(REQUEST, lambda remote_id: None, 10.0)
+    assert bought.images == (b"picture",)
     [(path, headers, body)] = host.seen
     assert (path, headers["authorization"]) == ("/v1/images/edits", f"Bearer {KEY}")
     form = message_from_bytes(b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)
@@ -204,7 +207,7 @@ def test_photo_and_key_go_to_the_configured_host() -> None:
 
 def test_key_does_not_follow_a_redirect() -> None:
     with Recorder() as other, Recorder(elsewhere=other.base_url) as host, pytest.raises(StepError):
-        provider_at(host.base_url).generate(REQUEST, lambda remote_id: None, 10.0)
+        provider_at(host.base_url).submit(REQUEST, lambda remote_id: None, 10.0)
     assert (len(host.seen), other.seen) == (1, [])
 
 
@@ -212,6 +215,6 @@ def test_slow_drip_ends_within_the_total_and_its_id_is_known() -> None:
     kept: list[str] = []
     begun = time.monotonic()
     with Recorder(drips=True) as host, pytest.raises(OutcomeUnknown):
-        provider_at(host.base_url).generate(REQUEST, kept.append, 1.0)
+        provider_at(host.base_url).submit(REQUEST, kept.append, 1.0)
     assert time.monotonic() - begun < 8  # the whole drip would take 20 seconds
     assert kept == ["req_1"]

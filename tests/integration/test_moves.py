@@ -110,7 +110,7 @@ WORKERS_MOVES: dict[str, Callable[[Farm, Claim], object]] = {
     "S6": lambda farm, claimed: fail(farm, claimed),
     "sent": lambda farm, claimed: send(farm, claimed),
     "lost": lambda farm, claimed: farm.database.write(
-        calls.replace_lost, claimed.held.step_id, claimed.held.attempt, claimed.call
+        calls.replace_call, claimed.held.step_id, claimed.held.attempt, claimed.call, outcome="lost"
     ),
 }
 
@@ -154,7 +154,9 @@ def test_a_lost_call_gets_a_successor_at_the_same_server_under_a_new_id(farm: Fa
     accept(farm)
     claimed = must_claim(farm)
     send(farm, claimed)
-    successor = farm.database.write(calls.replace_lost, claimed.held.step_id, claimed.held.attempt, claimed.call)
+    successor = farm.database.write(
+        calls.replace_call, claimed.held.step_id, claimed.held.attempt, claimed.call, outcome="lost"
+    )
     first, second = list_calls(farm)
     assert (first.state, first.outcome, second.state, second.call_no) == ("closed", "lost", "open", 2)
     assert second.server == first.server and second.external_id != first.external_id

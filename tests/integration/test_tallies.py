@@ -206,7 +206,7 @@ def test_calls_that_are_closed_outside_of_moves_and_costs_are_counted(farm: Farm
     accept(farm, 2)
     lost = must_claim(farm)
     builders.send(farm, lost)
-    call = farm.database.write(calls.replace_lost, lost.held.step_id, lost.held.attempt, lost.call)
+    call = farm.database.write(calls.replace_call, lost.held.step_id, lost.held.attempt, lost.call, outcome="lost")
     picture = builders.picture_row(farm)
     farm.database.write(moves.finish_step, lost.held, call.id, [picture], 0.25)
     must_claim(farm)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs.cloud.provider import Provider
-from jobs.cloud.providers import openai_images
+from jobs.cloud.providers.openai_images import OpenaiImages
 from jobs.settings import Settings
+from jobs.settings.providers import ProviderSettings
 
-PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
-    "openai": openai_images.from_settings,
+PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
+    "openai": OpenaiImages,
 }
-"""Name, as styles use it -> how to make the provider from the settings."""
+"""Name, as styles and settings use it -> how to make the provider from what is set for it."""
+
+
+def make_providers(settings: Settings) -> dict[str, Provider]:
+    """All providers by name, configured or not."""
+    return {name: make(name, settings.provider(name)) for name, make in PROVIDERS.items()}

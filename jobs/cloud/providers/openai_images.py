@@ -1,151 +1,122 @@
 """The OpenAI images dialect: POST /images/edits as multipart, the picture comes back as base64 in the same answer.
 
-Spoken by OpenAI, LiteLLM and many local servers. Read the error's code, not the status: 429 is a rate or a quota.
+Spoken by OpenAI, Azure OpenAI, LiteLLM and many local servers. A query at the end of the base address, such as Azure's
+api-version, goes with each request.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import time
-from collections.abc import Callable
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from jobs.cloud.provider import Done, ImageRequest, Keep, Pending, Unheard
+from jobs.cloud.reading import Codes, error_of
+from jobs.cloud.results import ResultFetcher, decode_base64
+from jobs.cloud.transport import Answer, Transport
+from jobs.errors.steps import BadAnswer
+from jobs.settings.providers import ProviderSettings
 
-from jobs.cloud.provider import Bought, ImageRequest
-from jobs.errors.steps import (
-    AccountRefused,
-    Away,
-    BadAnswer,
-    BadInput,
-    Busy,
-    ContentRefused,
-    OutcomeUnknown,
-    StepError,
-    Transient,
-)
-from jobs.settings import Settings
-from jobs.wire import CutShort, TooLarge, TooSlow, never_connected, read_body, read_retry_after
-
-CONNECT_SECONDS = 10.0
-ANSWER_BYTES = 100_000_000
-REFUSED_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
-QUOTA_CODES = frozenset(
-    {
+CODES = Codes(
+    refused=("moderation_blocked", "content_policy_violation", "content_filter", "contentFilter"),
+    quota=(
         "insufficient_quota",
         "credit_balance_exhausted",
         "organization_spend_limit_exceeded",
         "project_spend_limit_exceeded",
         "organization_usage_limit_exceeded",
-    }
+    ),
+    account=("invalid_api_key", "model_not_found"),
+    rate=("rate_limit_exceeded", "slow_down"),
 )
 
 
 class OpenaiImages:
-    """One service of this dialect. Holds no connection between calls."""
+    """One service of this dialect."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        base_url: str,
-        key: str | None,
-        limit: int,
-        silence_s: float,
-        on_unknown: Literal["hold", "resubmit"],
-    ) -> None:
+    can_look_up = False
+    takes_key = False
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
-        self.limit = limit
-        self.on_unknown: Literal["hold", "resubmit"] = on_unknown
-        self._base_url = base_url
-        self._key = key
-        self._silence_s = silence_s
+        self.limit = settings.limit
+        self.silence_s = settings.silence_s
+        self.on_unknown: Literal["hold", "resubmit"] = settings.unknown
+        self._key = settings.key
+        address, _, query = settings.base_url.partition("?")
+        self._query = f"?{query}" if query else ""
+        is_azure = str(urlsplit(address).hostname).endswith(".azure.com")
+        key = {"api-key": self._key} if is_azure else {"Authorization": f"Bearer {self._key}"}
+        self._transport = Transport(address.rstrip("/"), key, silence_s=self.silence_s)
+        self._results = ResultFetcher(address, settings.result_hosts)
 
     def is_configured(self) -> bool:
         """Is there a key?"""
         return bool(self._key)
 
-    def generate(self, request: ImageRequest, keep_remote_id: Callable[[str], None], seconds: float) -> Bought:
+    def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Done:
         """Buy one picture. Raises StepError: OutcomeUnknown when the request may have been carried out."""
-        fields = {"model": request.model, "prompt": request.prompt} | {
-            name: str(value) for name, value in request.parameters.items()
-        }
-        with requests.Session() as session:
-            session.trust_env = False
-            session.mount(self._base_url, HTTPAdapter(max_retries=0))
-            ends_at = time.monotonic() + seconds
-            try:
-                with session.post(
-                    f"{self._base_url}/images/edits",
-                    data=fields,
-                    files={"image": ("photo.jpg", request.photo, "image/jpeg")},
-                    headers={"Authorization": f"Bearer {self._key}"},
-                    timeout=(CONNECT_SECONDS, min(self._silence_s, seconds)),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    remote_id = response.headers.get("x-request-id")
-                    if remote_id:
-                        keep_remote_id(remote_id)
-                    raw = read_body(response, ends_at=ends_at, limit=ANSWER_BYTES)
-                    return _read_answer(response.status_code, raw, response.headers)
-            except TooLarge as exc:
-                raise BadAnswer("The provider's answer is too large.") from exc
-            except (CutShort, TooSlow) as exc:
-                raise OutcomeUnknown(detail="the answer broke off") from exc
-            except (requests.RequestException, HTTPError, OSError) as exc:
-                if never_connected(exc):
-                    raise Away(refused=True, detail=type(exc).__name__, outcome="unsent") from exc
-                raise OutcomeUnknown(detail=type(exc).__name__) from exc
+        fields = {"model": request.model, "prompt": request.prompt}
+        answer = self._transport.send(
+            f"/images/edits{self._query}",
+            seconds=seconds,
+            on_headers=lambda headers: keep_remote_id(headers["x-request-id"]) if "x-request-id" in headers else None,
+            data=fields | {name: _as_text(value) for name, value in request.parameters.items()},
+            files={"image": ("photo.jpg", request.photo, "image/jpeg")},
+        )
+        return Done(tuple(read_images(answer, self._results)))
+
+    def poll(self, model: str, remote_id: str, seconds: float) -> Done | Pending:
+        """The dialect cannot be asked about a call. Raises Unheard."""
+        raise Unheard("not part of this dialect")
+
+    def cancel(self, model: str, remote_id: str, seconds: float) -> None:
+        """The dialect knows no stopping. Raises Unheard."""
+        raise Unheard("not part of this dialect")
 
 
-def from_settings(settings: Settings) -> OpenaiImages:
-    """The provider that OPENAI_* describes."""
-    key = settings.openai_api_key
-    return OpenaiImages(
-        name="openai",
-        base_url=settings.openai_base_url,
-        key=key.get_secret_value() if key else None,
-        limit=settings.openai_limit,
-        silence_s=settings.openai_silence_s,
-        on_unknown=settings.openai_unknown,
-    )
-
-
-def _read_answer(status: int, raw: bytes, headers: Any) -> Bought:
-    try:
-        answer = json.loads(raw)
-    except (ValueError, RecursionError) as exc:
-        if status >= 500:
-            raise Transient("The provider failed for a moment.", detail=f"status {status}") from exc
-        raise BadAnswer("The provider's answer is not JSON.", detail=f"status {status}") from exc
-    error = answer.get("error") if isinstance(answer, dict) else None
-    if status != 200 or error:
-        raise _as_step_error(status, error if isinstance(error, dict) else {}, headers)
-    try:
-        images = [base64.b64decode(item["b64_json"], validate=True) for item in answer["data"]]
-    except (KeyError, TypeError, ValueError, binascii.Error) as exc:
-        raise BadAnswer("The provider's answer holds no picture.") from exc
-    if not images:
+def read_images(answer: Answer, results: ResultFetcher, codes: Codes = CODES) -> list[bytes]:
+    """The pictures of an answer, each `b64_json` or `url` of `data`. Raises StepError."""
+    document = answer.read_object() if answer.status == 200 else _read_leniently(answer)
+    error = document.get("error")
+    if answer.status != 200 or error:
+        fields = error if isinstance(error, dict) else document
+        code, kind = _word(fields.get("code")), _word(fields.get("type"))
+        found = codes.find(code, kind)
+        if found is None or code.isdigit():  # a gateway hides the provider's own code in its message
+            found = codes.find(*_words_in(fields.get("message"))) or found
+        raise error_of(answer, found, f"{kind} {code}")
+    items = document.get("data")
+    if not isinstance(items, list) or not items:
         raise BadAnswer("The provider's answer holds no picture.")
-    return Bought(images)
+    images = []
+    for item in items:
+        if not isinstance(item, dict):
+            raise BadAnswer("The provider's answer holds no picture.")
+        if isinstance(item.get("error"), dict):  # one picture of several, in an answer of 200
+            code = _word(item["error"].get("code"))
+            raise error_of(answer, codes.find(code), code)
+        if item.get("b64_json"):
+            images.append(decode_base64(item["b64_json"]))
+        else:
+            images.append(results.fetch(item.get("url")))
+    return images
 
 
-def _as_step_error(status: int, error: dict[str, Any], headers: Any) -> StepError:
-    code, kind = str(error.get("code")), str(error.get("type"))
-    detail = f"{status} {kind} {code}"
-    if code in REFUSED_CODES:
-        return ContentRefused(detail=detail)
-    if code in QUOTA_CODES or kind == "insufficient_quota" or status in (401, 402, 403):
-        return AccountRefused(detail=detail)
-    if status in (429, 503):
-        return Busy(retry_after=read_retry_after(headers.get("Retry-After")), detail=detail)
-    if status == 408 or status >= 500:
-        return Transient("The provider failed for a moment.", detail=detail)
-    if status == 200:
-        return BadAnswer("The provider's answer holds an error.", detail=detail)
-    return BadInput("The provider does not take this photo or style.", detail=detail)
+def _read_leniently(answer: Answer) -> dict[str, Any]:
+    """The document of a refusal; proxies answer in their own words, and lists are no object."""
+    document = answer.read_json()
+    return document if isinstance(document, dict) else {}
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _word(value: Any) -> str:
+    return str(value)[:80] if value else ""
+
+
+def _words_in(message: Any) -> list[str]:
+    """Whatever stands in quotes or between blanks, as candidates for a code."""
+    return [word.strip("\"'{},:[]()") for word in str(message)[:4000].split()] if message else []

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import SettingsError
-
-Words = Annotated[tuple[str, ...], NoDecode]
-Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+from jobs.settings.providers import BASE_URLS, ProviderSettings, Seconds, Words, check_http_url, load_provider
 
 
 class Settings(BaseSettings):
@@ -67,29 +65,29 @@ class Settings(BaseSettings):
     idle_s: Seconds = 30
     transfer_s: Seconds = 150
 
-    openai_api_key: SecretStr | None = None
-    openai_base_url: str = "https://api.openai.com/v1"
-    openai_limit: int = Field(5, ge=0)
-    openai_silence_s: Seconds = 180
-    openai_unknown: Literal["hold", "resubmit"] = "hold"
-    ark_api_key: SecretStr | None = None
-    ark_base_url: str = "https://ark.cn-beijing.volces.com/api/v3"
-    dashscope_api_key: SecretStr | None = None
-    dashscope_base_url: str = "https://dashscope.aliyuncs.com/api/v1"
-    replicate_api_token: SecretStr | None = Field(None, validation_alias=AliasChoices("replicate_api_token"))
-    replicate_base_url: str = "https://api.replicate.com/v1"
+    _providers: dict[str, ProviderSettings] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
         """Read the environment and `.env`; `overrides` win. Raises SettingsError naming what is wrong."""
+        starts = tuple(f"{name}_" for name in BASE_URLS)
+        theirs = {name: overrides.pop(name) for name in list(overrides) if name.startswith(starts)}
+        env_file = overrides.get("_env_file", cls.model_config.get("env_file"))
+        wrong: list[str] = []
+        settings, providers = None, {}
         try:
-            return cls(**overrides)
+            settings = cls(**overrides)
         except ValidationError as exc:
-            lines = []
-            for error in exc.errors():
-                name = str(error["loc"][0]).upper() if error["loc"] else "settings"
-                lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
-            raise SettingsError("; ".join(lines)) from exc
+            wrong += _explain(exc)
+        for name in BASE_URLS:
+            try:
+                providers[name] = load_provider(name, theirs, env_file)
+            except ValidationError as exc:
+                wrong += _explain(exc, f"{name}_")
+        if settings is None or wrong:
+            raise SettingsError("; ".join(wrong))
+        settings._providers = providers
+        return settings
 
     @field_validator("comfyui_urls", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
@@ -101,9 +99,7 @@ class Settings(BaseSettings):
     @field_validator("comfyui_urls")
     @classmethod
     def _check_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            _check_http_url(url)
-        return tuple(dict.fromkeys(url.rstrip("/") for url in value))
+        return tuple(dict.fromkeys(check_http_url(url) for url in value))
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -115,12 +111,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"{proxy!r} is neither an address nor a network such as 10.0.0.0/8") from None
         return value
 
-    @field_validator("openai_base_url", "ark_base_url", "dashscope_base_url", "replicate_base_url", "public_url")
+    @field_validator("public_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        if value:
-            _check_http_url(value)
-        return value.rstrip("/")
+        return check_http_url(value) if value else value
 
     @field_validator(
         "styles_dir",
@@ -129,10 +123,6 @@ class Settings(BaseSettings):
         "metrics_token",
         "comfyui_limit",
         "api_limit",
-        "openai_api_key",
-        "ark_api_key",
-        "dashscope_api_key",
-        "replicate_api_token",
         mode="before",
     )
     @classmethod
@@ -194,6 +184,10 @@ class Settings(BaseSettings):
         """What links start with: PUBLIC_URL, or the address that the web tier listens on."""
         return self.public_url or f"http://{self.host}:{self.port}"
 
+    def provider(self, name: str) -> ProviderSettings:
+        """What is set for one cloud provider. Raises KeyError for a name that is none."""
+        return self._providers[name]
+
     def limit_of(self, resource: str) -> int:
         """Calls of a resource that may be in flight over all machines."""
         limit = {"comfyui": self.comfyui_limit, "api": self.api_limit}[resource]
@@ -204,7 +198,10 @@ class Settings(BaseSettings):
         return {"comfyui": self.comfyui_workers, "api": self.api_workers}[resource]
 
 
-def _check_http_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http:// or https:// address")
+def _explain(error: ValidationError, start: str = "") -> list[str]:
+    """One sentence for each wrong setting. `start`: what its name begins with outside."""
+    lines = []
+    for one in error.errors():
+        name = f"{start}{one['loc'][0]}".upper() if one["loc"] else "settings"
+        lines.append(f"{name}: {one['msg'].removeprefix('Value error, ')}")
+    return lines

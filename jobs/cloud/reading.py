@@ -1,0 +1,79 @@
+"""From a provider's answer to the farm's errors, as far as providers have it in common. Pure.
+
+Read in this order: the code, by the table of the provider, then the status. 429 is a rate or a quota, 200 not success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from jobs.cloud.transport import Answer
+from jobs.errors.steps import (
+    AccountRefused,
+    BadAnswer,
+    BadInput,
+    Busy,
+    ContentRefused,
+    QuotaExhausted,
+    StepError,
+    Transient,
+)
+
+MOMENT = "The provider failed for a moment."
+
+
+class Codes:
+    """A provider's own words for what it refuses. A code that ends in `*` stands for all that begin so."""
+
+    def __init__(
+        self,
+        *,
+        refused: Collection[str] = (),
+        quota: Collection[str] = (),
+        account: Collection[str] = (),
+        rate: Collection[str] = (),
+        transient: Collection[str] = (),
+        bad_input: Collection[str] = (),
+    ) -> None:
+        self._classes = {
+            "refused": refused,
+            "quota": quota,
+            "account": account,
+            "rate": rate,
+            "transient": transient,
+            "bad_input": bad_input,
+        }
+
+    def find(self, *words: str) -> str | None:
+        """The class of the first of these words that the provider's table names."""
+        for word in words:
+            for name, codes in self._classes.items():
+                if any(_fits(word, code) for code in codes):
+                    return name
+        return None
+
+
+def error_of(answer: Answer, found: str | None, detail: str, *, retry_after: float | None = None) -> StepError:
+    """The error of an answer that holds no picture. `found`: the class of its code, as `Codes.find` has it.
+
+    `detail` is for operators: codes and numbers, nothing that quotes a guest.
+    """
+    status, detail = answer.status, f"{answer.status} {detail}".strip()
+    wait_s = answer.retry_after if answer.retry_after is not None else retry_after
+    if found == "refused":
+        return ContentRefused(detail=detail)
+    if found == "quota" or (found is None and status == 402):
+        return QuotaExhausted(detail=detail)
+    if found == "account" or (found is None and status in (401, 403)):
+        return AccountRefused(detail=detail)
+    if found == "rate" or (found is None and status in (429, 503)):
+        return Busy(retry_after=wait_s, detail=detail)
+    if found == "transient" or (found is None and (status in (408, 409) or status >= 500)):
+        return Transient(MOMENT, detail=detail)
+    if found is None and status < 400:
+        return BadAnswer("The provider's answer holds no picture.", detail=detail)
+    return BadInput("The provider does not take this photo or style.", detail=detail)
+
+
+def _fits(word: str, code: str) -> bool:
+    return word.startswith(code[:-1]) if code.endswith("*") else word == code
