@@ -36,6 +36,7 @@ COMFYUI_FAULTS: dict[str, frozenset[str]] = {
 # How the work of a cloud API goes wrong:
 CLOUD_FAULTS: dict[str, frozenset[str]] = {
     "hold": frozenset(),  # accepted work waits until cleared
+    "hold_queue": frozenset(),  # accepted work is not begun until cleared
 }
 COMMON_OPTIONS = frozenset({"kind", "path", "method", "match", "skip", "times"})
 
