@@ -25,6 +25,7 @@ from jobs.orders import calls, moves
 from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call, Event, Image, Order, Step, Task
 from jobs.settings import Settings
+from jobs.settings.providers import BASE_URLS
 from jobs.styles.graph import Catalog
 
 ONE_STEP, TWO_STEPS, CLOUD = "framed-print", "poster-framed", "watercolour-cloud"
@@ -35,6 +36,10 @@ OTHER_SERVER = "http://comfy-2:8188"
 @contextmanager
 def open_farm(settings: Settings, *, serves_web: bool = False, **changes: Any) -> Iterator[Farm]:
     """A migrated farm whose settings differ in a few values."""
+    for provider in BASE_URLS:
+        start = f"{provider}_"
+        own = {name.removeprefix(start): changes.pop(name) for name in list(changes) if name.startswith(start)}
+        settings = settings.with_provider(provider, **own)
     farm = Farm(settings.model_copy(update=changes), serves_web=serves_web)
     migrate(farm.database)
     try:

@@ -44,6 +44,7 @@ ONLY_HERE = {
     "urllib3": ["jobs/comfyui/client.py", "jobs/cloud/transport.py", "jobs/cloud/results.py", "jobs/wire.py"],
     "structlog": ["jobs/trail.py"],
     "prometheus_client": ["web/metrics.py"],
+    "limits": ["jobs/engine/windows.py", "web/auth.py"],
     "websocket": ["jobs/comfyui/progress.py"],
     "flask": ["web/*.py"],
     "werkzeug": ["web/*.py"],

@@ -16,6 +16,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 import jobs.access.models
+import jobs.cloud.models
 import jobs.comfyui.models  # noqa: F401  every table must be known
 from jobs.backup.archive import ArchiveWriter, Header, write_archive
 from jobs.backup.postgres_rows import PostgresRows

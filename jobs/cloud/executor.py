@@ -11,7 +11,7 @@ from jobs.cloud.provider import Done, ImageRequest, NotThere, Pending, Provider,
 from jobs.cloud.providers import make_providers
 from jobs.errors.steps import BadInput, ExecutionFailed, OutcomeUnknown
 from jobs.media.images import prepare_picture, shrink
-from jobs.orders.work import Control, Made, Work
+from jobs.orders.work import Control, Made, Terms, Work
 from jobs.settings import Settings
 from jobs.styles.spec import fill_prompt
 
@@ -69,10 +69,14 @@ class CloudExecutor:
             idempotency_key=control.call.external_id,
         )
         if control.call.sent_at is None:
-            control.mark_sent()
+            control.mark_sent(self._terms_of(provider.name, work.step["model"]))
         control.check()
         control.report(0.1, "making")
         return provider.submit(request, control.keep_remote_id, max(control.seconds_left(), 1.0))
+
+    def _terms_of(self, provider: str, model: str) -> Terms:
+        settings = self._settings.provider(provider)
+        return Terms(settings.price_of(model), settings.budget, settings.per_minute)
 
     def _follow(self, provider: Provider, model: str, found: Done | Pending, control: Control) -> Done:
         """Ask until it is there. Raises OutcomeUnknown when the provider stays silent or knows nothing of it."""

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from jobs.cloud.brake import read_allowed
 from jobs.comfyui.servers import Abilities, ServerState, list_states
 from jobs.database import advisory_lock, now_of
 from jobs.orders import calls
@@ -96,6 +97,7 @@ class Claims:
         if first is None:
             return False, None
         paused = list_paused(session, now)
+        allowed = {} if self._resource.has_servers else read_allowed(session)
         load = calls.load_by_place(session, name)
         room = self._limits.total - sum(load.values())
         places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
@@ -116,7 +118,8 @@ class Claims:
                     return True, Candidate(step_id, server, None)
             else:
                 taken = sum(count for (at, _), count in load.items() if at == provider)
-                if taken < self._limits.by_provider.get(provider or "", self._limits.total):
+                limit = self._limits.by_provider.get(provider or "", self._limits.total)
+                if taken < min(limit, allowed.get(provider or "", limit)):
                     return True, Candidate(step_id, None, None)
         return due, None
 

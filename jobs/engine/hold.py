@@ -15,14 +15,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import trail
+from jobs.cloud import brake
 from jobs.comfyui import servers
 from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim
+from jobs.engine.windows import Windows
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.errors.steps import LocalTrouble
 from jobs.orders import calls, moves
 from jobs.orders.models import Call, Step
+from jobs.orders.work import Terms
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +86,15 @@ class Hold:
         self._lost.wait(seconds)
         self.check()
 
-    def mark_sent(self) -> None:
-        """Take the right to send `call`. Raises ClaimLost, LocalTrouble."""
+    def mark_sent(self, terms: Terms | None = None) -> None:
+        """Take the right to send `call`. Raises ClaimLost, LocalTrouble, Busy, Braked, OverBudget."""
+        provider = self.call.provider
+        if provider and terms and terms.per_minute:
+            Windows(self._announcer.redis).take(provider, terms.per_minute)
+        mark = brake.mark_sent if provider else calls.mark_sent
+        more = (terms or Terms(),) if provider else ()
         try:
-            self.call = self._database.write(calls.mark_sent, self.held.step_id, self.held.attempt, self.call)
+            self.call = self._database.write(mark, self.held.step_id, self.held.attempt, self.call, *more)
         except DatabaseAway as exc:
             raise LocalTrouble(outcome="unsent") from exc
 

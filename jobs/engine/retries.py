@@ -12,7 +12,6 @@ LADDER_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 BUSY_SECONDS = 10.0
 BUG_SECONDS = 5.0
 LOCAL_SECONDS = (2.0, 30.0)
-ACCOUNT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ CLASSES: dict[str, Class] = {
     "bad_input": Class(counts=True, limit=0, ends_as="bad_input"),
     "rejected": Class(counts=False, limit=None, ends_as="bad_input"),
     "account": Class(counts=False, limit=None, ends_as=""),
+    "braked": Class(counts=False, limit=None, ends_as=""),
     "local": Class(counts=False, limit=None, ends_as=""),
     "bug": Class(counts=True, limit=2, ends_as="bug"),
 }
@@ -75,13 +75,11 @@ def decide(error: BaseException, failures: int, *, draw: random.Random | None = 
 
 
 def _wait(name: str, error: BaseException, count: int, draw: random.Random) -> float:
-    if name in ("away", "rejected"):
-        return 0.0
+    if name in ("away", "rejected", "account", "braked"):
+        return 0.0  # a server set aside or a provider's pause keeps it back
     if name == "busy":
         asked = getattr(error, "retry_after", None) or BUSY_SECONDS
         return float(asked) * draw.uniform(1.0, 1.2)
-    if name == "account":
-        return ACCOUNT_SECONDS
     if name == "local":
         return draw.uniform(*LOCAL_SECONDS)
     if name == "bug":

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from jobs import trail
+from jobs.cloud import brake
 from jobs.comfyui.servers import Abilities
 from jobs.database import Database
 from jobs.engine.changes import Announcer
@@ -25,9 +26,9 @@ from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.hold import Hold
 from jobs.engine.retries import LOCAL_SECONDS, REASONS, Decision, decide, is_expected
 from jobs.errors import ClaimLost, DatabaseAway
-from jobs.errors.steps import AccountRefused, Busy, LocalTrouble, WorkflowRejected
+from jobs.errors.steps import AccountRefused, BadInput, Braked, Busy, ContentRefused, LocalTrouble, WorkflowRejected
 from jobs.media.storage import DiskStorage
-from jobs.orders import moves, pauses
+from jobs.orders import moves
 from jobs.orders.models import Image, Step, Task
 from jobs.orders.work import Executor, Made, Work
 from jobs.settings import Settings
@@ -83,6 +84,9 @@ class Runner:
                 images = self._keep_storing(made, hold)
                 hold.check()
                 ended = self._insist(moves.finish_step, held, hold.call.id, images, made.cost)
+                if hold.call.provider:
+                    limit = self.settings.provider(hold.call.provider).limit
+                    self._insist(brake.note_success, hold.call.provider, limit)
                 seconds = round(time.monotonic() - asked_at, 3)
                 log.info(
                     "the task succeeded" if ended else "the step succeeded", extra={"move": "S4", "seconds": seconds}
@@ -151,9 +155,8 @@ class Runner:
         # After a defect nobody can tell what goes on outside; a prompt of such a call is deleted when it shows up.
         outcome = getattr(error, "outcome", "unknown")
         detail = getattr(error, "detail", "") or type(error).__name__
-        provider = hold.call.provider
-        if provider and isinstance(error, Busy | AccountRefused):
-            self._insist(pauses.pause, f"provider:{provider}", str(error), decision.wait_s)
+        if hold.call.provider:
+            decision = self._brake(hold.call.provider, error, decision)
         try:
             if decision.retry:
                 self._insist(
@@ -178,6 +181,14 @@ class Runner:
                 )
         except ClaimLost:
             log.info("the step is no longer ours", extra=extra)
+
+    def _brake(self, provider: str, error: Exception, decision: Decision) -> Decision:
+        """Tell everybody else; the provider's pause then keeps the step back, so that lifting it is enough."""
+        if isinstance(error, ContentRefused | BadInput):
+            self._insist(brake.note_success, provider, self.settings.provider(provider).limit)
+            return decision
+        self._insist(brake.note_error, provider, error, decision.wait_s)
+        return replace(decision, wait_s=0.0) if isinstance(error, Busy | AccountRefused | Braked) else decision
 
     def _insist(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Write, and again while the database is away: what is made is kept until it can be written down.

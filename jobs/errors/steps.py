@@ -11,7 +11,9 @@ StepError
   BadInput                 it will never take this input
   WorkflowRejected         this server does not take the workflow; another may
   AccountRefused           key, region or model
-    QuotaExhausted         money, or a budget of ours or theirs
+    QuotaExhausted         no money left there
+    OverBudget             the day's budget of ours is spent
+  Braked                   the provider was paused while the call was on its way
   LocalTrouble             our database or disk
 """
 
@@ -59,8 +61,15 @@ class Busy(StepError):
 
     kind = "busy"
 
-    def __init__(self, message: str | None = None, *, retry_after: float | None = None, detail: str = "") -> None:
-        super().__init__(message, detail=detail)
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        detail: str = "",
+        outcome: str | None = None,
+    ) -> None:
+        super().__init__(message, detail=detail, outcome=outcome)
         self.retry_after = retry_after
 
 
@@ -110,6 +119,19 @@ class AccountRefused(StepError):
 
 class QuotaExhausted(AccountRefused):
     """There is no credit left, or a limit on spending is reached."""
+
+
+class OverBudget(AccountRefused):
+    """The day's budget for this provider is spent."""
+
+    outcome = "unsent"
+
+
+class Braked(StepError):
+    """The provider is paused; the call was not sent."""
+
+    kind = "braked"
+    outcome = "unsent"
 
 
 class LocalTrouble(StepError):

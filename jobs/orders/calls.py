@@ -90,12 +90,17 @@ def as_open_call(call: Call) -> OpenCall:
     )
 
 
-def mark_sent(session: Session, step_id: int, attempt: int, call: OpenCall) -> OpenCall:
-    """Take the right to send the call: the step must still be ours and nobody may have sent it. Raises ClaimLost."""
+def mark_sent(session: Session, step_id: int, attempt: int, call: OpenCall, price: float | None = None) -> OpenCall:
+    """Take the right to send the call: the step must still be ours and nobody may have sent it. Raises ClaimLost.
+
+    `price`: what it will cost, as far as anybody knows.
+    """
     now = now_of(session)
     mine = exists().where(Step.id == step_id, Step.attempt == attempt, Step.status == "running")
     result = session.execute(
-        update(Call).where(Call.id == call.id, Call.state == "open", Call.sent_at.is_(None), mine).values(sent_at=now)
+        update(Call)
+        .where(Call.id == call.id, Call.state == "open", Call.sent_at.is_(None), mine)
+        .values(sent_at=now, price=price)
     )
     if result.rowcount != 1:  # type: ignore[attr-defined]
         raise ClaimLost()

@@ -150,6 +150,7 @@ class Call(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index("ix_calls_state_resource", "state", "resource"),
+        Index("ix_calls_provider_sent_at", "provider", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -167,6 +168,8 @@ class Call(Base):
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     closing_at: Mapped[datetime | None] = mapped_column(Moment)
     closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    price: Mapped[float | None]
+    """What it was expected to cost when it was sent."""
     cost: Mapped[float | None]
 
     step: Mapped[Step] = relationship(back_populates="calls")
@@ -222,6 +225,8 @@ class Pause(Base):
     since: Mapped[datetime] = mapped_column(Moment)
     until: Mapped[datetime | None] = mapped_column(Moment)
     why: Mapped[str] = mapped_column(String(300))
+    kind: Mapped[str] = mapped_column(String(16), server_default="operator")
+    """rate, quota, account, breaker or budget: what a provider's brake does; operator: somebody pressed a button."""
 
 
 class Tally(Base):

@@ -14,15 +14,21 @@ from jobs.database import now_of
 from jobs.orders.models import Pause
 
 
-def pause(session: Session, scope: str, why: str, seconds: float | None = None) -> None:
+def pause(session: Session, scope: str, why: str, seconds: float | None = None, *, kind: str = "operator") -> None:
     """Pause a scope for so long, or until `resume`. A longer pause that is on already stays."""
     now = now_of(session)
     until = None if seconds is None else now + timedelta(seconds=seconds)
     row = session.get(Pause, scope)
     if row is None:
-        session.add(Pause(scope=scope, since=now, until=until, why=why[:300]))
+        session.add(Pause(scope=scope, since=now, until=until, why=why[:300], kind=kind))
     elif row.until is not None and (until is None or until > row.until):
-        row.until, row.why = until, why[:300]
+        row.until, row.why, row.kind = until, why[:300], kind
+
+
+def find_pause(session: Session, scope: str) -> Pause | None:
+    """The pause of a scope that is on."""
+    row = session.get(Pause, scope)
+    return row if row is not None and (row.until is None or row.until > now_of(session)) else None
 
 
 def resume(session: Session, scope: str) -> None:

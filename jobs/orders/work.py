@@ -32,6 +32,16 @@ class Made:
     cost: float | None = None
 
 
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a provider is called: what this call costs, and what bounds all of its calls."""
+
+    price: float | None = None
+    budget: float | None = None
+    """Of one day."""
+    per_minute: int | None = None
+
+
 class Control(Protocol):
     """The executor's side of a claim."""
 
@@ -40,8 +50,10 @@ class Control(Protocol):
     def check(self) -> None:
         """Raise ClaimLost unless the step is certainly still ours. Comes right before each outside call."""
 
-    def mark_sent(self) -> None:
-        """Take the right to send `call`. Raises ClaimLost."""
+    def mark_sent(self, terms: Terms | None = None) -> None:
+        """Take the right to send `call`. Raises ClaimLost; for a provider's call, whose `terms` are given, also Busy,
+        Braked and OverBudget, all before a byte is sent.
+        """
 
     def replace_lost(self) -> None:
         """`call` never came to be: close it and open its successor at the same place. Raises ClaimLost."""

@@ -188,6 +188,12 @@ class Settings(BaseSettings):
         """What is set for one cloud provider. Raises KeyError for a name that is none."""
         return self._providers[name]
 
+    def with_provider(self, name: str, **changes: Any) -> Settings:
+        """A copy in which one provider's settings differ."""
+        copy = self.model_copy()
+        copy._providers = self._providers | {name: self._providers[name].model_copy(update=changes)}
+        return copy
+
     def limit_of(self, resource: str) -> int:
         """Calls of a resource that may be in flight over all machines."""
         limit = {"comfyui": self.comfyui_limit, "api": self.api_limit}[resource]

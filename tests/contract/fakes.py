@@ -17,7 +17,7 @@ from PIL import Image
 from jobs.comfyui.client import ComfyuiClient, Ending
 from jobs.errors import ClaimLost
 from jobs.orders.calls import OpenCall
-from jobs.orders.work import Work
+from jobs.orders.work import Terms, Work
 from jobs.styles.graph import Graph
 from scripts.simulators import marks, photos
 
@@ -147,7 +147,7 @@ class FakeControl:
         if 0 < self.lost_at <= self.checks:
             raise ClaimLost()
 
-    def mark_sent(self) -> None:
+    def mark_sent(self, terms: Terms | None = None) -> None:
         if self.call.sent_at is not None:
             raise ClaimLost()
         self.marked += 1

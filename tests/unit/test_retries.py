@@ -59,7 +59,7 @@ def test_each_class_counts_and_ends_as_the_invariants_say(
         (steps.Busy(), 0, 10, 12),
         (steps.Busy(retry_after=1), 0, 1, 1.2),
         (steps.Busy(retry_after=120), 0, 120, 144),
-        (steps.AccountRefused(), 0, 60, 60),
+        (steps.AccountRefused(), 0, 0, 0),
         (steps.LocalTrouble(), 0, 2, 30),
         (ValueError(), 0, 5, 5),
         *((steps.Transient(), failures, 0, longest) for failures, longest in enumerate(LADDER)),
