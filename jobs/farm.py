@@ -30,6 +30,7 @@ from jobs.orders.work import Executor
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN, StyleShelf
+from jobs.switches import Switches
 
 REDIS_CONNECT_SECONDS = 1.0
 REDIS_COMMAND_SECONDS = 2.0
@@ -83,6 +84,11 @@ class Farm:
     def interventions(self) -> Interventions:
         """Retry, redo, cancel, delete."""
         return Interventions(self.database, self.storage, self.announcer, self.menu, self.bounds)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """What operators switch."""
+        return Switches(self.database, self.providers)
 
     def taker(self, resource: str) -> Taker:
         """What a worker of this resource does at a ring."""

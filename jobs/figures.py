@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
 
+from jobs.cloud.provider import Provider
+from jobs.cloud.standing import Standing, list_standings
 from jobs.comfyui import servers
 from jobs.comfyui.servers import ServerState
 from jobs.database import Database
 from jobs.engine.doorbell import ask_redis
 from jobs.engine.pools import count_workers
-from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment
+from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment, show_pause
 from jobs.orders.tallies import Tallies, read_tallies
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 
 
-def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
+def read_queue(
+    database: Database, redis: Redis, settings: Settings, providers: Mapping[str, Provider]
+) -> dict[str, Any]:
     """GET /queue."""
-    counts = database.read(read_counts, tuple(RESOURCES))
+    counts, standings = database.read(
+        lambda session: (read_counts(session, tuple(RESOURCES)), list_standings(session, providers, settings))
+    )
     queued = counts["open"].get("queued", 0)
     return {
         "queued": queued,
@@ -29,6 +36,7 @@ def read_queue(database: Database, redis: Redis, settings: Settings) -> dict[str
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
         "accepting": queued < settings.queue_limit and not counts["intake_paused"],
         "resources": _resources(counts, redis, settings),
+        "providers": {one.name: _show_standing(one) for one in standings if one.configured},
     }
 
 
@@ -65,6 +73,16 @@ def _resources(counts: dict[str, Any], redis: Redis, settings: Settings) -> dict
             "paused_until": known["paused_until"],
         }
     return shown
+
+
+def _show_standing(one: Standing) -> dict[str, Any]:
+    return {
+        "busy": one.busy,
+        "limit": one.allowed,
+        "paused_until": show_pause(one.pause),
+        "paused_s": None if one.seconds_left is None else round(max(one.seconds_left, 0.0), 1),
+        "why": None if one.pause is None else one.pause.kind,
+    }
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ LAYERS = (
     ("access", "orders"),
     ("comfyui", "cloud"),
     ("engine",),
-    ("menu", "admission", "interventions", "figures", "backup"),
+    ("menu", "admission", "interventions", "switches", "figures", "backup"),
     ("farm",),
     ("entry",),
 )
@@ -62,10 +62,12 @@ ONLY_HERE = {
         "jobs/backup/*.py",
         "jobs/menu.py",
         "jobs/interventions.py",
+        "jobs/switches.py",
         "jobs/admission.py",
         "web/guest.py",
         "web/images.py",
         "web/orders.py",
+        "web/ops/providers.py",
     ],
 }
 

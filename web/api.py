@@ -264,7 +264,7 @@ def get_queue(booth: BoothId) -> schemas.Queue:
 
     How full the farm is and how long it takes.
     """
-    return schemas.Queue.model_validate(read_queue(farm().database, farm().redis, farm().settings))
+    return schemas.Queue.model_validate(read_queue(farm().database, farm().redis, farm().settings, farm().providers))
 
 
 @api.get("/stats")
@@ -290,7 +290,7 @@ def heartbeat(booth: BoothId, body: Heartbeat) -> schemas.Pulse:
     Answers whether the farm takes orders.
     """
     now = farm().database.write(booths.note_heartbeat, booth, body.to_keep())
-    queue = read_queue(farm().database, farm().redis, farm().settings)
+    queue = read_queue(farm().database, farm().redis, farm().settings, farm().providers)
     message = "" if queue["accepting"] else "The farm takes no orders at the moment."
     return schemas.Pulse(
         server_time=show_moment(now) or "", accepting=queue["accepting"], message=message, config_version=1

@@ -107,6 +107,15 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
         "wait_s": {"p50": 11.4, "p90": 19.02},
         "accepting": True,
         "resources": _RESOURCES,
+        "providers": {
+            "openai": {
+                "busy": 0,
+                "limit": 1,
+                "paused_until": "2026-11-21T20:04:11.250Z",
+                "paused_s": 6.4,
+                "why": "rate",
+            }
+        },
     },
     schemas.Stats: {
         "total_submitted": 1204,

@@ -170,6 +170,16 @@ class Resource(Shape):
     paused_until: str | None = Field(description="A moment, or “further notice”; null when it is not paused.")
 
 
+class ProviderState(Shape):
+    """A cloud provider that has a key."""
+
+    busy: Count
+    limit: Count = Field(description="Calls that may be in flight now; fewer than usual after a pause.")
+    paused_until: str | None = Field(description="A moment, or “further notice”; null when it is not paused.")
+    paused_s: Seconds | None
+    why: str | None = Field(description="`rate`, `quota`, `account`, `breaker`, `budget` or `operator`.")
+
+
 class Waits(Shape):
     """Seconds from acceptance to the picture, of the tasks that finished last; null before the first."""
 
@@ -186,6 +196,7 @@ class Queue(Shape):
     wait_s: Waits
     accepting: bool
     resources: dict[str, Resource]
+    providers: dict[str, ProviderState]
 
 
 class Stats(Shape):

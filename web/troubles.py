@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.cloud.standing import list_standings
 from jobs.engine.doorbell import RedisState, ask_redis
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
+from web.countdown import count_down
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,34 @@ REDIS: dict[RedisState, Trouble] = {
 }
 
 
+PROVIDER_WAITING = "What it was to make waits, and everything else goes on. "
+PROVIDER = {
+    "quota": (
+        "The cloud provider {} has no credit left, or a limit on spending there is reached.",
+        "Pay, or raise the limit there; then press “Try again now” on the page Providers.",
+    ),
+    "account": (
+        "The cloud provider {} refuses our key, or this model.",
+        "Check {key} and what the account may use; a new key needs a restart of the farm.",
+    ),
+    "budget": (
+        "The day's budget for the cloud provider {} is spent.",
+        "Raise it on the page Providers, and work goes on at once; or leave it, and it goes on at midnight UTC.",
+    ),
+    "breaker": ("The cloud provider {} failed again and again.", "Nothing needs doing."),
+}
+"""By the kind of a pause: what happened, and what to do."""
+
+
 def list_troubles(farm: Farm) -> list[Trouble]:
     """The troubles of this moment, the worst first; empty when all is well. Takes up to some seconds while there are
     any.
     """
     found = [trouble for trouble in (_ask_database(farm), _ask_disk(farm)) if trouble is not None]
     state = ask_redis(farm.redis)
-    return found if state == "ok" else [*found, REDIS[state]]
+    if state != "ok":
+        found.append(REDIS[state])
+    return found if DATABASE_AWAY in found else [*found, *_list_stopped_providers(farm)]
 
 
 def _ask_database(farm: Farm) -> Trouble | None:
@@ -62,6 +85,23 @@ def _ask_database(farm: Farm) -> Trouble | None:
     except DatabaseAway:
         return DATABASE_LOCKED
     return None
+
+
+def _list_stopped_providers(farm: Farm) -> list[Trouble]:
+    """Providers whose pause wants somebody's hand, and those that failed; one that asked for a moment is no trouble."""
+    try:
+        standings = farm.database.read(list_standings, farm.providers, farm.settings)
+    except DatabaseAway:
+        return []
+    troubles = []
+    for one in standings:
+        if one.pause is None or one.pause.kind not in PROVIDER:
+            continue
+        what, advice = PROVIDER[one.pause.kind]
+        again = f" It is tried again by itself in {count_down(one.seconds_left)}." if one.seconds_left else ""
+        key = f"{one.name.upper()}_API_KEY"
+        troubles.append(Trouble(what.format(one.name), f"{PROVIDER_WAITING}{advice.format(key=key)}{again}"))
+    return troubles
 
 
 def _ask_disk(farm: Farm) -> Trouble | None:

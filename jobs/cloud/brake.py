@@ -7,7 +7,7 @@ A refused photo is an answer like any other and says nothing against the provide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -45,9 +45,9 @@ COUNTED = (Transient, Away, OutcomeUnknown)
 class Spending:
     """What a provider's calls of one day cost: what is known, and what may have been spent without a picture."""
 
-    known: float
-    unknown: float
-    open: float
+    known: float = 0.0
+    unknown: float = 0.0
+    open: float = 0.0
 
     @property
     def total(self) -> float:
@@ -90,23 +90,28 @@ def note_error(session: Session, provider: str, error: Exception, wait_s: float)
         _count_failure(session, provider)
 
 
-def spent_today(session: Session, provider: str) -> Spending:
-    """What the provider's calls that were sent since midnight UTC cost."""
+def list_spending(session: Session) -> dict[str, Spending]:
+    """What the calls that were sent since midnight UTC cost, by provider."""
     since = now_of(session).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = session.execute(
-        select(Call.state, Call.outcome, func.sum(func.coalesce(Call.cost, Call.price)))
-        .where(Call.provider == provider, Call.sent_at >= since)
-        .group_by(Call.state, Call.outcome)
+        select(Call.provider, Call.state, Call.outcome, func.sum(func.coalesce(Call.cost, Call.price)))
+        .where(Call.provider.is_not(None), Call.sent_at >= since)
+        .group_by(Call.provider, Call.state, Call.outcome)
     )
-    known = unknown = still_open = 0.0
-    for state, outcome, amount in rows:
-        if state != "closed":
-            still_open += amount or 0.0
-        elif outcome in ("unknown", "stopped"):
-            unknown += amount or 0.0
-        elif outcome == "succeeded":
-            known += amount or 0.0
-    return Spending(known, unknown, still_open)
+    spending: dict[str, Spending] = {}
+    for provider, state, outcome, amount in rows:
+        part = _part_of(state, outcome)
+        if provider and part and amount:
+            before = spending.get(provider, Spending())
+            spending[provider] = replace(before, **{part: getattr(before, part) + amount})
+    return spending
+
+
+def _part_of(state: str, outcome: str | None) -> str | None:
+    """Where a call's price counts; None for one that cost nothing."""
+    if state != "closed":
+        return "open"
+    return {"succeeded": "known", "unknown": "unknown", "stopped": "unknown"}.get(outcome or "")
 
 
 def mark_sent(session: Session, step_id: int, attempt: int, call: OpenCall, terms: Terms) -> OpenCall:
@@ -125,7 +130,7 @@ def check_budget(session: Session, provider: str, price: float | None, budget: f
     """Raise OverBudget when one more call of this price goes past the day's budget. `budget`: by the settings."""
     brake = session.get(Brake, provider)
     allowed = brake.budget if brake is not None and brake.budget is not None else budget
-    if allowed is not None and spent_today(session, provider).total + (price or 0.0) > allowed:
+    if allowed is not None and list_spending(session).get(provider, Spending()).total + (price or 0.0) > allowed:
         raise OverBudget(detail=f"budget {allowed:g}")
 
 
@@ -138,7 +143,12 @@ def set_budget(session: Session, provider: str, budget: float | None) -> None:
         outbox_of(session).room.add("api")
 
 
-def _stop(session: Session, provider: str, kind: str, why: str, seconds: float) -> None:
+def stop(session: Session, provider: str, actor: str) -> None:
+    """An operator pauses it until somebody resumes it."""
+    _stop(session, provider, "operator", f"Paused by {actor}.", None)
+
+
+def _stop(session: Session, provider: str, kind: str, why: str, seconds: float | None) -> None:
     pause(session, scope_of(provider), why, seconds, kind=kind)
     brake = _brake(session, provider)
     brake.allowed, brake.failures, brake.failed_since = FIRST_ALLOWED, 0, None

@@ -29,7 +29,7 @@ def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
             name: {
                 "queued": _count_waiting(session, name),
                 "in_flight": calls.count_in_flight(session, name),
-                "paused_until": _show_pause(paused.get(f"resource:{name}")),
+                "paused_until": show_pause(paused.get(f"resource:{name}")),
             }
             for name in resources
         },
@@ -118,7 +118,8 @@ def _count_waiting(session: Session, resource: str) -> int:
     return session.scalar(query.where(Step.status.in_(("queued", "retrying")))) or 0
 
 
-def _show_pause(pause: Any) -> str | None:
+def show_pause(pause: Any) -> str | None:
+    """Until when: a moment, or “further notice”; None without a pause."""
     if pause is None:
         return None
     return show_moment(pause.until) or "further notice"

@@ -173,8 +173,7 @@ def test_a_day_costs_what_was_made_and_what_nobody_can_tell(farm: Farm) -> None:
     buy(farm, 0.25, outcome="unknown")
     buy(farm, 8.0, outcome="failed")
     buy(farm, 16.0, outcome="succeeded", sent_at=builders.seconds_ago(2 * 86_400))
-    spent = farm.database.read(brake.spent_today, "openai")
-    assert (spent.known, spent.unknown, spent.open) == (0.4, 0.25, 0.0)
+    assert farm.database.read(brake.list_spending) == {"openai": brake.Spending(known=0.4, unknown=0.25)}
 
 
 def test_a_spent_budget_pauses_the_provider_until_it_is_raised(farm: Farm) -> None:

@@ -140,7 +140,7 @@ def test_a_failed_task_that_is_tried_again_has_not_ended(farm: Farm) -> None:
     assert figures() == (2, 0, 0)
     finish(farm, must_claim(farm))
     assert figures() == (2, 1, 0)
-    queue = read_queue(farm.database, farm.redis, farm.settings)
+    queue = read_queue(farm.database, farm.redis, farm.settings, farm.providers)
     assert (queue["queued"], queue["running"]) == (1, 0)
 
 

@@ -12,6 +12,7 @@ from jobs.access.operators import Operator
 from jobs.errors import TooManyAttempts
 from web.auth import log_in, log_out, needs_operator
 from web.context import farm
+from web.countdown import count_down
 from web.troubles import list_troubles
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
@@ -22,9 +23,13 @@ OWN_PATH = re.compile(r"/ops(/[A-Za-z0-9_-]+)*/?", re.ASCII)
 PAGES = (
     ("ops.list_tasks", "Tasks"),
     ("ops.show_servers", "Servers"),
+    ("ops.show_providers", "Providers"),
     ("rq_dashboard.queues_overview", "RQ (technicians)"),
 )
 """(endpoint, name) of each page, in the order of the menu."""
+
+
+ops.add_app_template_filter(count_down, "countdown")
 
 
 @ops.context_processor
@@ -61,4 +66,4 @@ def logout(operator: Operator) -> ResponseReturnValue:
     return redirect(url_for("ops.login"))
 
 
-from web.ops import servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
+from web.ops import providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above

@@ -33,7 +33,7 @@ def list_tasks(operator: Operator) -> ResponseReturnValue:
         search=search,
         before=int(before) if before.isdecimal() and len(before) <= LONGEST_NUMBER else None,
     )
-    queue = read_queue(farm().database, farm().redis, farm().settings)
+    queue = read_queue(farm().database, farm().redis, farm().settings, farm().providers)
     return render_template(
         "ops/tasks.html",
         rows=rows,

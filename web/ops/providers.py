@@ -1,0 +1,70 @@
+"""The cloud providers: who may be called, who is paused until when and why, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from jobs.access.operators import Operator
+from jobs.cloud import brake
+from jobs.cloud.standing import list_standings, list_unknown
+from web.auth import needs_operator
+from web.context import farm
+from web.ops import ops
+
+LARGEST_BUDGET = 1_000_000.0
+
+
+@ops.get("/providers")
+@needs_operator
+def show_providers(operator: Operator) -> ResponseReturnValue:
+    """Every provider, and the calls of which nobody can tell what became."""
+    the_farm = farm()
+
+    def look(session: Session) -> dict[str, Any]:
+        return {
+            "standings": list_standings(session, the_farm.providers, the_farm.settings),
+            "spending": brake.list_spending(session),
+            "unknown": list_unknown(session),
+        }
+
+    return render_template("ops/providers.html", **the_farm.database.read(look))
+
+
+@ops.post("/providers/<name>/pause")
+@needs_operator
+def pause_provider(operator: Operator, name: str) -> ResponseReturnValue:
+    """No new calls until it is resumed."""
+    farm().switches.pause_provider(name, actor=operator.username)
+    flash(f"{name} is paused. What was sent already is finished.")
+    return redirect(url_for("ops.show_providers"))
+
+
+@ops.post("/providers/<name>/resume")
+@needs_operator
+def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
+    """Try it again now."""
+    farm().switches.resume_provider(name, actor=operator.username)
+    flash(f"{name} is tried again: one call first, more as it succeeds.")
+    return redirect(url_for("ops.show_providers"))
+
+
+@ops.post("/providers/<name>/budget")
+@needs_operator
+def set_budget(operator: Operator, name: str) -> ResponseReturnValue:
+    """What a day's calls may cost; an empty field is what the settings say."""
+    text = request.form.get("budget", "").strip()
+    try:
+        budget = float(text) if text else None
+    except ValueError:
+        budget = -1.0
+    if budget is not None and not (math.isfinite(budget) and 0 <= budget <= LARGEST_BUDGET):
+        flash("The budget was not changed: it must be a number such as 50 or 12.5.")
+        return redirect(url_for("ops.show_providers"))
+    farm().switches.set_budget(name, budget, actor=operator.username)
+    flash(f"The budget of {name} is {'as the settings say' if budget is None else f'{budget:g} a day'}.")
+    return redirect(url_for("ops.show_providers"))
