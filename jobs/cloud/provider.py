@@ -5,6 +5,7 @@ Each provider maps its own errors to those of jobs/errors/steps.py, by the error
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -22,6 +23,16 @@ class ImageRequest:
     model: str
     parameters: dict[str, Any]
     idempotency_key: str
+
+    @property
+    def photo_url(self) -> str:
+        """The photo as a data URL. Some services know the format's name in small letters only."""
+        return f"data:image/jpeg;base64,{self.photo_base64}"
+
+    @property
+    def photo_base64(self) -> str:
+        """The photo as JSON can carry it."""
+        return base64.b64encode(self.photo).decode()
 
 
 @dataclass(frozen=True)

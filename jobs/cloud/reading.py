@@ -5,7 +5,10 @@ Read in this order: the code, by the table of the provider, then the status. 429
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from fnmatch import fnmatchcase
+from typing import Any
 
 from jobs.cloud.transport import Answer
 from jobs.errors.steps import (
@@ -20,10 +23,11 @@ from jobs.errors.steps import (
 )
 
 MOMENT = "The provider failed for a moment."
+CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
 
 class Codes:
-    """A provider's own words for what it refuses. A code that ends in `*` stands for all that begin so."""
+    """A provider's own words for what it refuses. A `*` in a code stands for any letters."""
 
     def __init__(
         self,
@@ -48,9 +52,24 @@ class Codes:
         """The class of the first of these words that the provider's table names."""
         for word in words:
             for name, codes in self._classes.items():
-                if any(_fits(word, code) for code in codes):
+                if any(fnmatchcase(word, code) for code in codes):
                     return name
         return None
+
+
+def code_of(value: Any) -> str:
+    """A code or an id as an answer has it; empty for what does not look like one, since that may quote a guest."""
+    text = str(value) if isinstance(value, str | int) else ""
+    return text if CODE.fullmatch(text) else ""
+
+
+def read_refusal(answer: Answer) -> dict[str, Any]:
+    """The document of a refusal; empty where somebody on the way answers in words of its own: the status says it."""
+    try:
+        document = answer.read_json()
+    except StepError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def error_of(answer: Answer, found: str | None, detail: str, *, retry_after: float | None = None) -> StepError:
@@ -73,7 +92,3 @@ def error_of(answer: Answer, found: str | None, detail: str, *, retry_after: flo
     if found is None and status < 400:
         return BadAnswer("The provider's answer holds no picture.", detail=detail)
     return BadInput("The provider does not take this photo or style.", detail=detail)
-
-
-def _fits(word: str, code: str) -> bool:
-    return word.startswith(code[:-1]) if code.endswith("*") else word == code

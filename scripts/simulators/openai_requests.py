@@ -1,18 +1,15 @@
 """What clients of the OpenAI images dialect ask for, read and checked; refusals in that dialect's words."""
 
-import base64
-import binascii
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from PIL import Image
 
 from scripts.simulators.forms import read_parts
 from scripts.simulators.pictures import Photo
+from scripts.simulators.sent_photos import check_photo, read_data_url
 
 DEFAULT_MODEL = "gpt-image-1.5"
 MODELS = ("gpt-image-2", "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini", "chatgpt-image-latest")
@@ -151,15 +148,11 @@ def _is_free_size(size: str) -> bool:
 
 
 def _photo_of_url(image: Any) -> Photo:
-    """Only data URLs: a stand-in fetches nothing."""
-    url = image.get("image_url") if isinstance(image, dict) else None
-    match = re.match(r"data:([\w/+.-]+);base64,", url) if isinstance(url, str) else None
-    if match is None or not isinstance(url, str):
-        raise ApiError(400, "Expected a data URL in 'image_url'.", param="images", code="invalid_value")
     try:
-        return _checked_photo(base64.b64decode(url[match.end() :], validate=True), match[1], 1)
-    except binascii.Error:
-        raise ApiError(400, "Invalid base64 in 'image_url'.", param="images", code="invalid_value") from None
+        content_type, data = read_data_url(image.get("image_url") if isinstance(image, dict) else None)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid 'image_url': {error}.", param="images", code="invalid_value") from None
+    return _checked_photo(data, content_type, 1)
 
 
 def _checked_photo(data: bytes, content_type: str, number: int) -> Photo:
@@ -169,8 +162,7 @@ def _checked_photo(data: bytes, content_type: str, number: int) -> Photo:
     if len(data) > MOST_FILE_BYTES:
         raise ApiError(400, "Invalid file 'image': too large.", param="image", code="image_too_large")
     try:
-        Image.open(io.BytesIO(data)).verify()
-    except (OSError, SyntaxError, ValueError):
+        return check_photo(data)
+    except ValueError:
         message = f"Invalid image file or mode for image {number}, please check your image file."
         raise ApiError(400, message, param="image", code="invalid_image_file") from None
-    return Photo(data)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs.cloud.provider import Provider
+from jobs.cloud.providers.ark_images import ArkImages, SiliconflowImages
+from jobs.cloud.providers.gemini import Gemini
 from jobs.cloud.providers.openai_images import OpenaiImages
 from jobs.settings import Settings
 from jobs.settings.providers import ProviderSettings
 
 PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
     "openai": OpenaiImages,
+    "ark": ArkImages,
+    "siliconflow": SiliconflowImages,
+    "gemini": Gemini,
 }
 """Name, as styles and settings use it -> how to make the provider from what is set for it."""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.contract.dialects import openai
+from tests.contract.dialects import ark, gemini, openai, siliconflow
 from tests.contract.dialects.dialect import Dialect
 
-DIALECTS: tuple[Dialect, ...] = (openai.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (
+    openai.DIALECT,
+    ark.DIALECT,
+    siliconflow.DIALECT,
+    gemini.DIALECT,
+)
