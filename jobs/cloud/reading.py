@@ -10,6 +10,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Any
 
+from jobs.cloud.provider import NotThere, Unheard
 from jobs.cloud.transport import Answer
 from jobs.errors.steps import (
     AccountRefused,
@@ -24,6 +25,8 @@ from jobs.errors.steps import (
 
 MOMENT = "The provider failed for a moment."
 CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
+REMOTE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}", re.ASCII)
+"""What may stand in the path of an address, and in the journal."""
 
 
 class Codes:
@@ -92,3 +95,24 @@ def error_of(answer: Answer, found: str | None, detail: str, *, retry_after: flo
     if found is None and status < 400:
         return BadAnswer("The provider's answer holds no picture.", detail=detail)
     return BadInput("The provider does not take this photo or style.", detail=detail)
+
+
+def read_id(answer: Answer, name: str) -> str:
+    """The provider's id of a call that it has taken. Raises BadAnswer."""
+    remote_id = answer.read_object().get(name)
+    if not isinstance(remote_id, str) or not REMOTE_ID.fullmatch(remote_id):
+        raise BadAnswer("The provider's answer names no call.", detail=f"status {answer.status}")
+    return remote_id
+
+
+def read_state(answer: Answer, *, retry_after: float | None = None) -> dict[str, Any]:
+    """The document of an answer to a question about a call. Raises NotThere, Unheard."""
+    if answer.status == 404:
+        raise NotThere("status 404")
+    if answer.status not in (200, 202):
+        wait_s = answer.retry_after if answer.retry_after is not None else retry_after
+        raise Unheard(f"status {answer.status}", retry_after=wait_s)
+    try:
+        return answer.read_object()
+    except StepError as exc:
+        raise Unheard("not an answer of this dialect") from exc

@@ -50,6 +50,8 @@ class ProviderSettings(BaseSettings):
     prices: Annotated[dict[str, Annotated[float, Field(ge=0)]], NoDecode] = {}
     budget: float | None = Field(None, ge=0)
     result_hosts: Words = ()
+    inline_bytes: int = Field(256_000, ge=0)
+    """Where photos may be uploaded first: up to this size they go inside the request."""
 
     @field_validator("api_key", "api_token", "per_minute", "budget", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ import io
 import os
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,16 @@ LOOK_SECONDS = 0.02
 ENDED = ("success", "error", "canceled")
 
 
+class TaskFailed(Exception):
+    """Work that ended without a picture. How a client is told is up to the dialect."""
+
+    def __init__(
+        self, *, status: int | None = None, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.status, self.body, self.headers = status, body, dict(headers or {})
+
+
 @dataclass
 class Job:
     """One accepted call. `outcome` is empty until it has ended; `made` are the encoded pictures."""
@@ -42,6 +52,7 @@ class Job:
     has_begun: bool = False
     outcome: str = ""
     made: list[bytes] = field(default_factory=list)
+    failed: TaskFailed | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     work: asyncio.Task[None] | None = None
 
@@ -74,6 +85,24 @@ class CloudApi:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """The dialect's own."""
         raise NotImplementedError
+
+    def add_results(self, router: web.UrlDispatcher) -> None:
+        """Finished pictures by their addresses, for anybody: as from the hosts where providers leave them."""
+        router.add_get("/results/{job}/{name}", self._serve_result)
+
+    def result_urls(self, request: web.Request, job: Job, ending: str = "png") -> list[str]:
+        """Where the pictures of a finished call lie."""
+        return [f"http://{request.host}/results/{job.id}/{number}.{ending}" for number in range(len(job.made))]
+
+    async def _serve_result(self, request: web.Request) -> web.Response:
+        job = self.jobs.get(request.match_info["job"])
+        number = request.match_info["name"].partition(".")[0]
+        is_there = job is not None and number.isdecimal() and int(number) < len(job.made)
+        if job is None or not is_there or self.faults.take(("expire",), path=request.path) is not None:
+            return web.Response(
+                status=404, text="<Error><Code>NoSuchKey</Code></Error>", content_type="application/xml"
+            )
+        return web.Response(body=job.made[int(number)], content_type="image/png")
 
     @property
     def refuse_in_dialect(self) -> Any:
@@ -144,8 +173,15 @@ class CloudApi:
         job.has_begun = True
         await asyncio.sleep(self.seconds)
         await self._hold(job, "hold")
+        fault = self.faults.take(("task_error",))
         try:
+            if fault is not None:
+                raise TaskFailed(**fault.options)
             job.made = await asyncio.to_thread(make)
+        except TaskFailed as failed:
+            job.failed = failed
+            self._end(job, "error")
+            return
         except Exception:
             self._end(job, "error")
             raise

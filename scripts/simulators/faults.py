@@ -37,6 +37,8 @@ COMFYUI_FAULTS: dict[str, frozenset[str]] = {
 CLOUD_FAULTS: dict[str, frozenset[str]] = {
     "hold": frozenset(),  # accepted work waits until cleared
     "hold_queue": frozenset(),  # accepted work is not begun until cleared
+    "task_error": frozenset({"status", "body", "headers"}),  # accepted work ends without a picture, and is told so
+    "expire": frozenset(),  # finished pictures are gone from where they lay
 }
 COMMON_OPTIONS = frozenset({"kind", "path", "method", "match", "skip", "times"})
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from jobs.cloud.provider import Provider
 from jobs.cloud.providers.ark_images import ArkImages, SiliconflowImages
+from jobs.cloud.providers.fal import Fal
 from jobs.cloud.providers.gemini import Gemini
 from jobs.cloud.providers.openai_images import OpenaiImages
+from jobs.cloud.providers.replicate import Replicate
 from jobs.settings import Settings
 from jobs.settings.providers import ProviderSettings
 
@@ -16,6 +18,8 @@ PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
     "ark": ArkImages,
     "siliconflow": SiliconflowImages,
     "gemini": Gemini,
+    "replicate": Replicate,
+    "fal": Fal,
 }
 """Name, as styles and settings use it -> how to make the provider from what is set for it."""
 

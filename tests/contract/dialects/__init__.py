@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.dialects import ark, gemini, openai, siliconflow
+from tests.contract.dialects import ark, fal, gemini, openai, replicate, siliconflow
 from tests.contract.dialects.dialect import Dialect
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -10,4 +10,6 @@ DIALECTS: tuple[Dialect, ...] = (
     ark.DIALECT,
     siliconflow.DIALECT,
     gemini.DIALECT,
+    replicate.DIALECT,
+    fal.DIALECT,
 )

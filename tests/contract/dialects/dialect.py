@@ -48,6 +48,8 @@ class Dialect:
     """Where the stand-in serves results that an answer only names; None when pictures come in the answer."""
     ended: tuple[tuple[Said, type[StepError]], ...] = ()
     """Answers to a poll that tell of an end without a picture, and what each means."""
+    ended_skip: int = 0
+    """So many requests of a poll come before the one that tells of the end."""
 
     def provider(self, base_url: str, **settings: Any) -> Provider:
         """The provider, set to this address."""
