@@ -37,7 +37,8 @@ class ImagesApi(CloudApi):
     async def _serve_ark(self, request: web.Request) -> web.Response:
         if not has_key(request):
             raise ArkError(401, "AuthenticationError", "The API key is missing or not valid.")
-        order = check_ark(await json_of(request))
+        fields = await json_of(request)
+        order = check_ark(fields)
         asked = {"path": request.path, "model": order.model, "count": order.count, "watermark": order.watermark}
         pictures = {"count": order.count, "file_format": order.file_format}
         job = await self.accept(
@@ -45,6 +46,7 @@ class ImagesApi(CloudApi):
             [("image", photo) for photo in order.photos],
             lambda: draw_posters(order.photos, order.prompt, order.size, **pictures),
             size="x".join(map(str, order.size)),
+            fields=sorted(fields),
             **asked,
         )
         await self.wait(job)
@@ -55,7 +57,8 @@ class ImagesApi(CloudApi):
     async def _serve_siliconflow(self, request: web.Request) -> web.Response:
         if not has_key(request):
             raise SiliconflowError(401, None, "Invalid token")
-        order = check_siliconflow(await json_of(request))
+        fields = await json_of(request)
+        order = check_siliconflow(fields)
         begun = time.monotonic()
         job = await self.accept(
             new_id("ti_"),
@@ -65,6 +68,7 @@ class ImagesApi(CloudApi):
             model=order.model,
             size="x".join(map(str, order.size)),
             count=order.count,
+            fields=sorted(fields),
         )
         await self.wait(job)
         if job.outcome != "success":
