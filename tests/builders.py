@@ -25,7 +25,7 @@ from jobs.orders import calls, moves
 from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call, Event, Image, Order, Step, Task
 from jobs.settings import Settings
-from jobs.settings.providers import BASE_URLS
+from jobs.settings.providers import DEFAULTS
 from jobs.styles.graph import Catalog
 
 ONE_STEP, TWO_STEPS, CLOUD = "framed-print", "poster-framed", "watercolour-cloud"
@@ -36,7 +36,7 @@ OTHER_SERVER = "http://comfy-2:8188"
 @contextmanager
 def open_farm(settings: Settings, *, serves_web: bool = False, **changes: Any) -> Iterator[Farm]:
     """A migrated farm whose settings differ in a few values."""
-    for provider in BASE_URLS:
+    for provider in DEFAULTS:
         start = f"{provider}_"
         own = {name.removeprefix(start): changes.pop(name) for name in list(changes) if name.startswith(start)}
         settings = settings.with_provider(provider, **own)

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import SettingsError
-from jobs.settings.providers import BASE_URLS, ProviderSettings, Seconds, Words, check_http_url, load_provider
+from jobs.settings.providers import DEFAULTS, ProviderSettings, Seconds, Words, check_http_url, load_provider
 
 
 class Settings(BaseSettings):
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
         """Read the environment and `.env`; `overrides` win. Raises SettingsError naming what is wrong."""
-        starts = tuple(f"{name}_" for name in BASE_URLS)
+        starts = tuple(f"{name}_" for name in DEFAULTS)
         theirs = {name: overrides.pop(name) for name in list(overrides) if name.startswith(starts)}
         env_file = overrides.get("_env_file", cls.model_config.get("env_file"))
         wrong: list[str] = []
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as exc:
             wrong += _explain(exc)
-        for name in BASE_URLS:
+        for name in DEFAULTS:
             try:
                 providers[name] = load_provider(name, theirs, env_file)
             except ValidationError as exc:

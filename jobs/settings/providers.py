@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "ark": "https://ark.cn-beijing.volces.com/api/v3",
-    "siliconflow": "https://api.siliconflow.cn/v1",
-    "dashscope": "https://dashscope.aliyuncs.com/api/v1",
-    "replicate": "https://api.replicate.com/v1",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta",
-    "fal": "https://queue.fal.run",
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "openai": {"base_url": "https://api.openai.com/v1"},
+    "ark": {"base_url": "https://ark.cn-beijing.volces.com/api/v3"},
+    "siliconflow": {"base_url": "https://api.siliconflow.cn/v1"},
+    "dashscope": {"base_url": "https://dashscope.aliyuncs.com/api/v1"},
+    "replicate": {"base_url": "https://api.replicate.com/v1", "silence_s": 30.0},
+    "gemini": {"base_url": "https://generativelanguage.googleapis.com/v1beta"},
+    "fal": {"base_url": "https://queue.fal.run", "limit": 2, "silence_s": 30.0},
 }
-"""Each provider's name and where it is unless the operator says otherwise."""
+"""Each provider's name, and what holds for it unless the operator says otherwise."""
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -91,4 +91,5 @@ def load_provider(name: str, overrides: dict[str, Any], env_file: Any) -> Provid
     start = f"{name}_"
     own = {key.removeprefix(start): value for key, value in overrides.items() if key.startswith(start)}
     settings = ProviderSettings(**{"_env_prefix": start, "_env_file": env_file} | own)
-    return settings if settings.base_url else settings.model_copy(update={"base_url": BASE_URLS[name]})
+    given = settings.model_fields_set - (set() if settings.base_url else {"base_url"})
+    return settings.model_copy(update={key: value for key, value in DEFAULTS[name].items() if key not in given})

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.errors import SettingsError
 from jobs.settings import Settings
+from jobs.settings.providers import DEFAULTS
 
 
 def load(**given: Any) -> Settings:
@@ -102,3 +103,37 @@ def test_redis_is_the_named_one_else_the_embedded_one_else_the_usual_port(tmp_pa
 def test_a_time_without_end_is_refused() -> None:
     with pytest.raises(SettingsError, match="CLAIM_S"):
         load(claim_s="inf")
+
+
+def test_each_provider_has_its_own_defaults_and_the_operator_s_word_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAL_SILENCE_S", "12")
+    monkeypatch.setenv("FAL_BASE_URL", "")
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "r8")
+    monkeypatch.setenv("OPENAI_PRICES", '{"gpt-image-1": 0.04, "*": 0.05}')
+    settings = load(openai_limit=3)
+    fal, openai = settings.provider("fal"), settings.provider("openai")
+    assert (fal.base_url, fal.limit, fal.silence_s, fal.key) == ("https://queue.fal.run", 2, 12, "")
+    assert settings.provider("replicate").key == "r8"
+    assert (openai.limit, openai.price_of("gpt-image-1"), openai.price_of("other")) == (3, 0.04, 0.05)
+
+
+@pytest.mark.parametrize("value", ["0.05", "cheap", '{"*": -1}', '["*"]'])
+def test_bad_prices_are_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ARK_PRICES", value)
+    with pytest.raises(SettingsError, match=r"\bARK_PRICES\b"):
+        load()
+
+
+def test_the_example_names_every_setting_of_every_provider_as_it_is_by_default() -> None:
+    lines = dict(
+        line.split("=", 1)
+        for line in (Path(__file__).parents[2] / ".env.example").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+    settings = load()
+    for name in DEFAULTS:
+        own = settings.provider(name)
+        start = f"{name}_".upper()
+        assert lines[f"{start}BASE_URL"] == own.base_url
+        assert (float(lines[f"{start}LIMIT"]), float(lines[f"{start}SILENCE_S"])) == (own.limit, own.silence_s)
+        assert {start + key for key in ("PER_MINUTE", "PRICES", "BUDGET", "RESULT_HOSTS")} <= lines.keys()
