@@ -37,6 +37,8 @@ COMFYUI_FAULTS: dict[str, frozenset[str]] = {
 CLOUD_FAULTS: dict[str, frozenset[str]] = {
     "hold": frozenset(),  # accepted work waits until cleared
     "hold_queue": frozenset(),  # accepted work is not begun until cleared
+    "task_error": frozenset({"body"}),  # accepted work ends without a picture; body: what the dialect says of it
+    "expire": frozenset(),  # accepted work and what it made is forgotten when it is next asked about
 }
 COMMON_OPTIONS = frozenset({"kind", "path", "method", "match", "skip", "times"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.dialects import openai
+from tests.contract.dialects import dashscope, openai
 from tests.contract.dialects.dialect import Dialect
 
-DIALECTS: tuple[Dialect, ...] = (openai.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (openai.DIALECT, dashscope.DIALECT)
