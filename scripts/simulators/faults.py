@@ -39,6 +39,7 @@ CLOUD_FAULTS: dict[str, frozenset[str]] = {
     "hold_queue": frozenset(),  # accepted work is not begun until cleared
     "task_error": frozenset({"status", "body", "headers"}),  # accepted work ends without a picture, and is told so
     "expire": frozenset(),  # finished pictures are gone from where they lay
+    "forget": frozenset(),  # accepted work and what it made is not known any more when it is next asked about
 }
 COMMON_OPTIONS = frozenset({"kind", "path", "method", "match", "skip", "times"})
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jobs.cloud.provider import Provider
 from jobs.cloud.providers.ark_images import ArkImages, SiliconflowImages
+from jobs.cloud.providers.dashscope import Dashscope
 from jobs.cloud.providers.fal import Fal
 from jobs.cloud.providers.gemini import Gemini
 from jobs.cloud.providers.openai_images import OpenaiImages
@@ -20,6 +21,7 @@ PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
     "gemini": Gemini,
     "replicate": Replicate,
     "fal": Fal,
+    "dashscope": Dashscope,
 }
 """Name, as styles and settings use it -> how to make the provider from what is set for it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.dialects import ark, fal, gemini, openai, replicate, siliconflow
+from tests.contract.dialects import ark, dashscope, fal, gemini, openai, replicate, siliconflow
 from tests.contract.dialects.dialect import Dialect
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -10,6 +10,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ark.DIALECT,
     siliconflow.DIALECT,
     gemini.DIALECT,
+    dashscope.DIALECT,
     replicate.DIALECT,
     fal.DIALECT,
 )
