@@ -1,7 +1,8 @@
 """The reconciler: compares what should be with what is, and repairs. Two at once are harmless.
 
 Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings. Each ComfyUI server is looked after
-in a thread of its own, since servers may hang; so are files without rows, since there may be many.
+in a thread of its own, and so are the providers' calls, since servers and providers may hang; files without rows too,
+since there may be many.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from jobs.cloud.care import CallCare
 from jobs.comfyui import servers
 from jobs.comfyui.care import ServerCare
 from jobs.database import Database, now_of, outbox_of
@@ -61,8 +63,9 @@ class Reconciler:
         """The rounds, one after the other."""
         if self._settings.comfyui_urls:  # one that was started without them must not take them from the others
             self._database.write(servers.sync_servers, self._settings.comfyui_urls)
-        for url in self._settings.comfyui_urls:
-            threading.Thread(target=self._care_for, args=(url,), name="care", daemon=True).start()
+        cares = [ServerCare(self._database, self._settings, url).look_after for url in self._settings.comfyui_urls]
+        for look_after in (*cares, CallCare(self._database, self._settings).look_after):
+            threading.Thread(target=self._care, args=(look_after,), name="care", daemon=True).start()
         listener = threading.Thread(target=self._listen, name="reconcile-listener", daemon=True)
         listener.start()
         threading.Thread(target=self._sweep_files, name="orphans", daemon=True).start()
@@ -83,7 +86,7 @@ class Reconciler:
         listener.join(LISTENER_END_SECONDS)
 
     def sweep(self) -> None:
-        """S7, S8 and S10 for whatever is due for them; pauses that are over; calls that nobody can ask about."""
+        """S7, S8 and S10 for whatever is due for them; pauses that are over; calls at servers that are gone."""
         if time.monotonic() - self._last_round > self._settings.claim_s / 2:
             self._distrust_claims()  # we were away ourselves, and so perhaps was everybody's way to the database
         if time.monotonic() >= self._trust_claims_at:
@@ -145,10 +148,9 @@ class Reconciler:
         except (RedisError, OSError):
             return False
 
-    def _care_for(self, url: str) -> None:
-        care = ServerCare(self._database, self._settings, url)
+    def _care(self, look_after: Callable[[], None]) -> None:
         while not self.stop.is_set():
-            self._guard(care.look_after)
+            self._guard(look_after)
             self._wake.wait(self._settings.probe_s)
 
     def _sweep_files(self) -> None:
@@ -195,14 +197,8 @@ def end_pauses(session: Session) -> None:
 
 
 def close_unanswerable(session: Session, settings: Settings) -> None:
-    """Close as unknown what nobody can be asked about: closing calls of providers after their time-out, and of servers
-    that are no longer configured.
-    """
+    """Close as unknown what nobody can be asked about: closing calls of servers that are no longer configured."""
     now = now_of(session)
-    for call in calls.list_closing(session, "api"):
-        silence_s = settings.provider(call.provider or "openai").silence_s
-        if call.closing_at and call.closing_at < now - timedelta(seconds=silence_s):
-            calls.close_alone(session, call.id, now, outcome="unknown", actor=ACTOR)
     for call in calls.list_closing(session, "comfyui"):
         gone = call.server not in settings.comfyui_urls
         if gone and call.closing_at and call.closing_at < now - timedelta(seconds=settings.silent_s):
