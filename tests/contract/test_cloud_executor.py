@@ -136,7 +136,7 @@ def test_sent_call_without_an_id_is_bought_again_where_that_is_set(
 def test_call_is_bought_again_at_most_once(
     api: StandIn, make: Callable[..., CloudExecutor], control: FakeControl
 ) -> None:
-    fault = api.add_fault("drop_after", path="/v1/models")
+    fault = api.add_fault("drop_after", path="/v1/models", times=3)
     assert isinstance(failing(make(replicate_unknown="resubmit"), control), OutcomeUnknown)
     assert (fault.hits, len(bought(api)), len(control.ids)) == (2, 2, 2)
 
