@@ -67,6 +67,7 @@ class CloudExecutor:
             model=work.step["model"],
             parameters=work.step["parameters"],
             idempotency_key=control.call.external_id,
+            check=control.check,
         )
         if control.call.sent_at is None:
             control.mark_sent(self._terms_of(provider.name, work.step["model"]))

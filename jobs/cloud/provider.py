@@ -23,6 +23,8 @@ class ImageRequest:
     model: str
     parameters: dict[str, Any]
     idempotency_key: str
+    check: Callable[[], None] = lambda: None
+    """Raises ClaimLost unless the step is still ours: asked again where something slow comes before the buying."""
 
     @property
     def photo_url(self) -> str:

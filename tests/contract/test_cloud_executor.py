@@ -280,3 +280,12 @@ def test_style_of_a_provider_that_is_not_there_sends_nothing(
     with pytest.raises(BadInput) as failed:
         make(**settings).perform(wanted, control)
     assert (failed.value.outcome, control.marked) == ("unsent", 0)
+
+
+def test_a_claim_that_is_lost_while_the_photo_is_uploaded_buys_nothing(
+    make: Callable[..., CloudExecutor], api: StandIn, control: FakeControl
+) -> None:
+    control.lost_at = 2  # the check after the upload
+    with pytest.raises(ClaimLost):
+        make(replicate_inline_bytes=0).perform(work(), control)
+    assert api.log("submit") == []

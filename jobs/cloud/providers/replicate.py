@@ -62,7 +62,7 @@ class Replicate:
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Pending:
         """Ask for one prediction. Raises StepError: OutcomeUnknown when it may have been taken."""
         ends_at = time.monotonic() + seconds
-        model_input = fill_input(request, self._place(request.photo, seconds), image_field=IMAGE_FIELD)
+        model_input = fill_input(request, self._place(request, seconds), image_field=IMAGE_FIELD)
         path, version = _place_of(request.model)
         left = max(ends_at - time.monotonic(), 1.0)
         answer = self._transport.send(
@@ -99,15 +99,17 @@ class Replicate:
         """Ask to stop a prediction. Raises Unheard."""
         read_state(self._transport.ask(f"/predictions/{remote_id}/cancel", method="POST", seconds=seconds))
 
-    def _place(self, photo: bytes, seconds: float) -> str:
+    def _place(self, request: ImageRequest, seconds: float) -> str:
         """How the input names the photo. Raises StepError; then nothing was asked for yet."""
-        if len(photo) <= self._inline_bytes:
-            return as_data_url(photo)
+        if len(request.photo) <= self._inline_bytes:
+            return as_data_url(request.photo)
         try:
-            return self._upload(photo, seconds)
+            address = self._upload(request.photo, seconds)
         except StepError as exc:
             exc.outcome = "unsent"
             raise
+        request.check()  # that may have taken its time
+        return address
 
     def _upload(self, photo: bytes, seconds: float) -> str:
         """The address of an uploaded photo. An upload buys nothing. Raises StepError."""
