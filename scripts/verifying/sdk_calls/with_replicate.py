@@ -1,0 +1,20 @@
+"""Replicate's library creates a prediction, asks about it twice and cancels it; `upload` sends the photo beforehand."""
+
+import json
+import sys
+
+import replicate
+
+asked = json.load(sys.stdin)
+client = replicate.Client(api_token=asked["key"], base_url=asked["base_url"].removesuffix("/v1"))
+field, how, parameters = asked["photo_field"], asked["encoding"], asked["parameters"]
+with open(asked["photo"], "rb") as photo:
+    given = {**parameters, "prompt": asked["prompt"], field: photo}
+    owner_and_name, _, version = asked["model"].partition(":")
+    if version:
+        made = client.predictions.create(version=version, input=given, file_encoding_strategy=how)
+    else:
+        made = client.models.predictions.create(owner_and_name, input=given, file_encoding_strategy=how)
+made.reload()
+made.reload()
+made.cancel()
