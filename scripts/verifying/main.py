@@ -10,14 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from jobs.cloud.providers import PROVIDERS
-from scripts.verifying.beds import openai
+from scripts.verifying.beds import ark, fal, openai, replicate
 from scripts.verifying.cases import CASES
 from scripts.verifying.installing import PLACE, ROOT, CannotInstall, install
+from scripts.verifying.servers import DidNotStart
 from scripts.verifying.sheet import Row, Sheet
 from scripts.verifying.wire import compare_wire_forms
 
 WIDTH = 170
-BEDS: Mapping[str, Callable[[Sheet], None]] = {"openai": openai.verify}
+BEDS: Mapping[str, Callable[[Sheet], None]] = {
+    "openai": openai.verify,
+    "ark": ark.verify,
+    "replicate": replicate.verify,
+    "fal": fal.verify,
+}
 """Provider -> its checks against independent servers, where there are any."""
 NAMES = tuple(dict.fromkeys(case.provider for case in CASES))
 
@@ -47,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if case.provider == name:
                 compare_wire_forms(case, sheet)
         if name in BEDS:
-            BEDS[name](sheet)
+            try:
+                BEDS[name](sheet)
+            except DidNotStart as error:
+                sheet.add(Row(name, "", "its servers start", "failed", str(error)))
     sheet.show()
     passed = sum(row.outcome == "passed" for row in sheet.rows)
     console.print(f"{passed} of {len(sheet.rows)} checks passed in {time.monotonic() - begun:.0f} s")

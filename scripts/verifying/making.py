@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from jobs.cloud.provider import Done, ImageRequest, Pending, Provider
 from jobs.cloud.providers import PROVIDERS
+from jobs.cloud.results import DATA_URL
 from jobs.errors.steps import StepError
 from jobs.media.images import prepare_picture
 from jobs.settings.providers import ProviderSettings
@@ -18,6 +20,7 @@ PHOTO = photos.portrait(0x5EA, size=(300, 400))
 LARGE_PHOTO = photos.portrait(0x5EB, size=(1536, 2048), quality=95)
 PICTURE = photos.portrait(0x5EC, size=(600, 800))
 """What the servers give back."""
+PICTURE_URL = f"{DATA_URL}image/jpeg;base64,{base64.b64encode(PICTURE).decode()}"
 SECONDS = 20.0
 
 

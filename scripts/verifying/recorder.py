@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -72,6 +73,20 @@ class Relay(Recorder):
         self.change: Callable[[Seen], Seen] = lambda seen: seen
         self._target = target
         super().__init__(lambda seen: self._forward(self.change(seen)))
+
+    @contextmanager
+    def changing(self, change: Callable[[Seen], Seen]) -> Iterator[None]:
+        """Alters the requests of a block."""
+        self.change = change
+        try:
+            yield
+        finally:
+            self.change = lambda seen: seen
+
+    def last_words(self) -> str:
+        """The last answer, to show what another server objects to."""
+        reply = self.exchanges[-1][1] if self.exchanges else None
+        return f"{reply.status} {reply.body[:250].decode(errors='replace')}" if reply else "no answer"
 
     def _forward(self, seen: Seen) -> Reply | None:
         headers = {name: value for name, value in seen.headers.items() if name not in HOP_BY_HOP}

@@ -16,7 +16,7 @@ import requests
 
 from jobs.engine.lifeline import die_with_parent
 from scripts.embedded_redis import free_port
-from scripts.verifying.installing import HERE, MODULES, NODE, PLACE, version_of
+from scripts.verifying.installing import HERE, MODULES, PLACE, node, version_of
 
 START_SECONDS = 60.0
 END_SECONDS = 5.0
@@ -58,12 +58,13 @@ def aimock(fixtures: Sequence[Mapping[str, Any]]) -> Iterator[Aimock]:
     file = PLACE / f"fixtures-{port}.json"
     file.write_text(json.dumps({"fixtures": list(fixtures)}), encoding="utf-8")
     entry = MODULES / AIMOCK / "dist" / "index.js"
-    command = [str(NODE), str(HERE / "aimock.mjs"), str(entry), str(port), str(file)]
+    command = [node(), str(HERE / "aimock.mjs"), str(entry), str(port), str(file)]
     try:
         with _running(command, port, PLACE / "aimock.log"):
+            file.unlink()  # it has been read
             yield Aimock(f"http://127.0.0.1:{port}")
     finally:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 class Aimock:
@@ -108,7 +109,7 @@ def _prism(kind: str, spec: str, *target: str) -> Iterator[str]:
     port = free_port()
     program = MODULES / PRISM / "dist" / "index.js"
     options = ["--host", "127.0.0.1", "--port", str(port), "--errors", str(SPECS / spec)]
-    with _running([str(NODE), str(program), kind, *options, *target], port, PLACE / f"prism-{kind}.log"):
+    with _running([node(), str(program), kind, *options, *target], port, PLACE / f"prism-{kind}.log"):
         yield f"http://127.0.0.1:{port}"
 
 

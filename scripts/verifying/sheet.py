@@ -64,8 +64,8 @@ class Sheet:
         self.console.print(f"[{style}]{row.outcome}[/] {row.provider} · {row.check}", highlight=False)
 
     def explain(self, provider: str, difference: Difference, known: Known) -> None:
-        values = f"{_short(difference.ours)} / {_short(difference.theirs)}"
-        self.explained[provider, known.field, values if known.theirs != "*" or known.ours != "*" else ""] = known.why
+        values = "" if "*" in known.field else f"{_short(difference.ours)} / {_short(difference.theirs)}"
+        self.explained[provider, known.field, values] = known.why
 
     @property
     def is_good(self) -> bool:

@@ -5,9 +5,6 @@ Prism hands on what the description allows and stops the rest with 422; aimock a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 from jobs.errors.steps import (
     AccountRefused,
     BadAnswer,
@@ -19,9 +16,9 @@ from jobs.errors.steps import (
     StepError,
     Transient,
 )
-from scripts.verifying.forms import Part, parts_of, with_parts
+from scripts.verifying.damage import Change, reassembled, renaming, setting, without, without_key
 from scripts.verifying.making import PICTURE, expect_error, expect_picture, provider_at, request_of, submit
-from scripts.verifying.recorder import Relay, Seen
+from scripts.verifying.recorder import Relay
 from scripts.verifying.servers import (
     Aimock,
     aimock,
@@ -60,29 +57,7 @@ REFUSALS: tuple[tuple[str, type[StepError], float | None, dict[str, object]], ..
 """What the service is told to say to this prompt, and how it must be read. A quota's answer names a Retry-After too."""
 
 
-def without(name: str) -> Callable[[Seen], Seen]:
-    """Takes a part out of the form."""
-    return lambda seen: with_parts(seen, [part for part in parts_of(seen) if part.name != name])
-
-
-def setting(name: str, value: str) -> Callable[[Seen], Seen]:
-    """Adds a field to the form, or changes it."""
-    added = Part(name, None, None, value.encode())
-    return lambda seen: with_parts(seen, [*(part for part in parts_of(seen) if part.name != name), added])
-
-
-def renaming(name: str, other: str) -> Callable[[Seen], Seen]:
-    """Calls a part something else."""
-    return lambda seen: with_parts(
-        seen, [replace(part, name=other) if part.name == name else part for part in parts_of(seen)]
-    )
-
-
-def without_key(seen: Seen) -> Seen:
-    return replace(seen, headers={name: value for name, value in seen.headers.items() if name != "authorization"})
-
-
-DAMAGE: tuple[tuple[str, Callable[[Seen], Seen], int, type[StepError]], ...] = (
+DAMAGE: tuple[tuple[str, Change, int, type[StepError]], ...] = (
     ("without the photo", without("image"), 422, BadInput),
     ("with the photo under another name", renaming("image", "photo"), 422, BadInput),
     ("without a prompt", without("prompt"), 422, BadInput),
@@ -116,7 +91,7 @@ def _verify(sheet: Sheet, service: Aimock, relay: Relay) -> None:
             try:
                 row.note = expect_picture(submit(provider, request_of(MODEL, parameters, "a good one")))
             except StepError as error:
-                raise Failed(f"{type(error).__name__} {error.detail}: {_said(relay)}") from error
+                raise Failed(f"{type(error).__name__} {error.detail}: {relay.last_words()}") from error
     for name, error, retry_after, _ in REFUSALS:
         with sheet.check(NAME, against, f"refusal: {name}") as row:
             before = service.calls(PATH)
@@ -126,22 +101,12 @@ def _verify(sheet: Sheet, service: Aimock, relay: Relay) -> None:
     with sheet.check(NAME, against, "answer without a picture") as row:
         row.note = expect_error(provider, request_of(MODEL, {}, "an empty one"), BadAnswer, None)
     with sheet.check(NAME, against, "taken apart and put together, but not damaged") as row:
-        relay.change = lambda seen: with_parts(seen, parts_of(seen))
-        row.note = expect_picture(submit(provider, PLAIN))
+        with relay.changing(reassembled):
+            row.note = expect_picture(submit(provider, PLAIN))
     for name, damage, status, error in DAMAGE:
         with sheet.check(NAME, against, f"damaged: {name}") as row:
             before = service.calls(PATH)
-            relay.change = damage
-            try:
+            with relay.changing(damage):
                 row.note = expect_error(provider, PLAIN, error, None)
-            finally:
-                relay.change = lambda seen: seen
-            reply = relay.exchanges[-1][1]
-            expect(reply is not None and reply.status == status, f"not stopped with {status}: {_said(relay)}")
+            expect(relay.last_words().startswith(f"{status} "), f"not stopped with {status}: {relay.last_words()}")
             expect(service.calls(PATH) == before, "it reached the service")
-
-
-def _said(relay: Relay) -> str:
-    """The last answer, to show what a checker objects to."""
-    reply = relay.exchanges[-1][1] if relay.exchanges else None
-    return f"{reply.status} {reply.body[:250].decode(errors='replace')}" if reply else "nothing"

@@ -10,11 +10,10 @@ client = replicate.Client(api_token=asked["key"], base_url=asked["base_url"].rem
 field, how, parameters = asked["photo_field"], asked["encoding"], asked["parameters"]
 with open(asked["photo"], "rb") as photo:
     given = {**parameters, "prompt": asked["prompt"], field: photo}
-    owner_and_name, _, version = asked["model"].partition(":")
-    if version:
-        made = client.predictions.create(version=version, input=given, file_encoding_strategy=how)
+    if ":" in asked["model"]:
+        made = client.predictions.create(version=asked["model"], input=given, file_encoding_strategy=how)
     else:
-        made = client.models.predictions.create(owner_and_name, input=given, file_encoding_strategy=how)
+        made = client.models.predictions.create(asked["model"], input=given, file_encoding_strategy=how)
 made.reload()
 made.reload()
 made.cancel()
