@@ -1,0 +1,1 @@
+"""`./scripts/verify-providers`: the cloud providers against servers and client libraries that nobody here wrote."""
