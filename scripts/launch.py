@@ -6,6 +6,7 @@ Children are killed by the kernel if this process is killed itself. The embedded
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from jobs.access.secret_files import admin_password
 from jobs.engine.lifeline import die_with_parent, show_stacks_on_request
 from jobs.errors import SettingsError
 from jobs.settings import Settings
+from jobs.settings.providers import DEFAULTS
 
 SERVICES = {
     "web": ["scripts.serve"],
@@ -32,6 +34,10 @@ SERVICES = {
 CHECKPOINTS = ("sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
 STAND_IN_NICE = 10
 """Stand-ins play machines of their own, so they must not take the farm's processor from it."""
+KEY_OF = {"replicate": "REPLICATE_API_TOKEN"}
+"""Where the key of a provider is set, if not as <NAME>_API_KEY."""
+SIMULATED_PRICES = json.dumps({"*": 0.04})
+"""Made up, so that a simulated farm has costs to show."""
 QUICK_DEATH_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
 LOOK_SECONDS = 0.05
@@ -168,28 +174,30 @@ def start_redis(launcher: Launcher, settings: Settings) -> None:
 def _start_stand_ins(launcher: Launcher, settings: Settings, servers: int, seconds: float) -> None:
     folder = settings.data_dir / "simulators"
     folder.mkdir(parents=True, exist_ok=True)
-    common = ["--seconds", str(seconds), "--die-with-parent", str(os.getpid()), "--log"]
+    common = ["--seconds", str(seconds), "--die-with-parent", str(os.getpid())]
     ports = [word for _ in range(servers) for word in ("--port", "0")]
     models = [word for name in CHECKPOINTS for word in ("--checkpoint", name)]
     comfyui = launcher.start(
         "comfyui stand-ins",
-        ["scripts.simulators.comfyui", *ports, *models, *common, str(folder / "comfyui.jsonl")],
+        ["scripts.simulators.comfyui", *ports, *models, *common, "--log", str(folder / "comfyui.jsonl")],
         capture=True,
         nice=STAND_IN_NICE,
     )
-    cloud = launcher.start(
-        "cloud stand-in",
-        ["scripts.simulators.openai_images", "--port", "0", *common, str(folder / "openai.jsonl")],
+    clouds = launcher.start(
+        "cloud stand-ins",
+        ["scripts.simulators.clouds", *common, "--log-folder", str(folder)],
         capture=True,
         nice=STAND_IN_NICE,
     )
-    urls = [_read_url(comfyui) for _ in range(servers)]
-    launcher.environment |= {
-        "SIMULATE": "true",
-        "COMFYUI_URLS": ",".join(urls),
-        "OPENAI_BASE_URL": _read_url(cloud).removesuffix("/v1") + "/v1",
-        "OPENAI_API_KEY": "simulated",
-    }
+    urls = [_read_line(comfyui)[-1] for _ in range(servers)]
+    launcher.environment |= {"SIMULATE": "true", "COMFYUI_URLS": ",".join(urls)}
+    for _ in DEFAULTS:
+        name, *_, url = _read_line(clouds)
+        launcher.environment |= {
+            f"{name.upper()}_BASE_URL": url,
+            KEY_OF.get(name, f"{name.upper()}_API_KEY"): "simulated",
+            f"{name.upper()}_PRICES": SIMULATED_PRICES,
+        }
     (folder / "urls").write_text("\n".join(urls) + "\n")
 
 
@@ -223,13 +231,14 @@ def _wait_for(launcher: Launcher, is_there: Callable[[], bool], what: str) -> No
         time.sleep(LOOK_SECONDS)
 
 
-def _read_url(process: subprocess.Popen[str]) -> str:
+def _read_line(process: subprocess.Popen[str]) -> list[str]:
+    """The words of what a stand-in says when it has started; the last one is its address."""
     if process.stdout is None:
         raise RuntimeError("the stand-in was started without a pipe")
     line = process.stdout.readline()
     if not line:
         raise SystemExit("a stand-in did not start; its messages are above")
-    return line.split()[-1].strip()
+    return line.split()
 
 
 def _tie_to(pid: int, nice: int) -> Callable[[], None]:

@@ -88,6 +88,13 @@ class ImagesApi(CloudApi):
         raise web.HTTPNotFound
 
 
+class SiliconflowApi(ImagesApi):
+    """The same, known by SiliconFlow's address."""
+
+    TITLE = "SiliconFlow images"
+    BASE_PATH = "/v1"
+
+
 class StandIn(CloudStandIn[ImagesApi]):
     """Ark on loopback inside a test."""
 
@@ -95,12 +102,11 @@ class StandIn(CloudStandIn[ImagesApi]):
         super().__init__(ImagesApi(seconds=seconds, log=log), port=port)
 
 
-class SiliconflowStandIn(StandIn):
+class SiliconflowStandIn(CloudStandIn[SiliconflowApi]):
     """SiliconFlow on loopback inside a test."""
 
-    @property
-    def base_url(self) -> str:
-        return f"{self.url}/v1"
+    def __init__(self, *, seconds: float = 0.0, port: int = 0, log: Path | None = None) -> None:
+        super().__init__(SiliconflowApi(seconds=seconds, log=log), port=port)
 
 
 @web.middleware

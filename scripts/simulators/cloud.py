@@ -254,20 +254,36 @@ def shape_of(photo: Photo | None) -> tuple[int, int]:
 
 def run_as_process(api_class: type[CloudApi], module: str, port: int) -> None:
     """The `main` of a dialect's module: one API until SIGTERM. `port`: unless another one is asked for."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=f"A stand-in for {api_class.TITLE}.")
+    parser = make_parser(module, f"A stand-in for {api_class.TITLE}.")
     parser.add_argument("--port", type=int, default=port, help="0 is any free port")
+    parser.add_argument("--log", type=Path, help="append what happens as JSON lines")
+    options = parse_options(parser)
+
+    async def open_it() -> None:
+        api = api_class(seconds=options.seconds, log=options.log)
+        print(await open_api(api, options.host, options.port), flush=True)
+
+    run_until_ended(open_it)
+
+
+def make_parser(module: str, description: str) -> argparse.ArgumentParser:
+    """The options of every process that hosts such APIs."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a call takes")
-    parser.add_argument("--log", type=Path, help="append what happens as JSON lines")
     parser.add_argument("--die-with-parent", metavar="PID", type=int, nargs="?", const=STARTED_BY)
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options as given. From here on the process dies with its parent, where that was asked for."""
     options = parser.parse_args()
     if options.die_with_parent is not None:
         die_with_parent(options.die_with_parent)
+    return options
 
-    async def open_all() -> None:
-        api = api_class(seconds=options.seconds, log=options.log)
-        await api.open(options.host, options.port)
-        where = f"http://{options.host}:{api.port}{api_class.BASE_PATH}"
-        print(f"SIMULATED {api_class.TITLE} on {where}", flush=True)
 
-    run_until_ended(open_all)
+async def open_api(api: CloudApi, host: str, port: int) -> str:
+    """Serves an API; what to say about it, which ends with its base address."""
+    await api.open(host, port)
+    return f"SIMULATED {api.TITLE} on http://{host}:{api.port}{api.BASE_PATH}"

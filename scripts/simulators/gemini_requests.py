@@ -16,6 +16,7 @@ MODELS = (
     "gemini-3-pro-image-preview",
     "gemini-3-pro-image",
     "gemini-3.1-flash-image-preview",
+    "gemini-3.1-flash-image",
 )
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
 MOST_BODY_BYTES = 20 * 1024 * 1024

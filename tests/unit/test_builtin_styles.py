@@ -14,7 +14,12 @@ from jobs.styles.spec import PLACEHOLDER, fill_prompt
 
 CORE = {"framed-print", "poster", "poster-framed"}
 CHECKPOINTS = {"portrait-oil": "sd_xl_base_1.0.safetensors", "portrait-anime": "dreamshaper_8.safetensors"}
-CLOUD = {"watercolour-cloud"}
+CLOUD = {
+    *("watercolour-cloud", "storybook-cloud", "festive-cloud", "clay-cloud"),
+    *("ink-wash-cloud", "comic-cloud", "old-studio-cloud"),
+}
+MIXED = {"watercolour-framed": ["api", "comfyui"], "poster-linocut": ["comfyui", "api"]}
+"""Chains over both resources, and their order."""
 NAMES = sorted(path.name for path in BUILTIN.iterdir() if path.is_dir())
 LARGEST_PREVIEW = 40_000  # bytes
 ALLOWED: Catalog = {
@@ -45,12 +50,16 @@ def comfyui_steps(name: str) -> list[dict[str, Any]]:
     return [step for step in recipe_of(name)["steps"] if step["resource"] == "comfyui"]
 
 
+def prompts_of(name: str) -> list[str]:
+    return [step["prompt"] for step in recipe_of(name)["steps"] if step["resource"] == "api"]
+
+
 def fill(step: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     return fill_graph(step, photo="farm/guest.jpg", prefix="farm/one", seed=7, options=options)
 
 
 def test_these_are_the_built_in_styles() -> None:
-    assert set(NAMES) == CORE | CHECKPOINTS.keys() | CLOUD
+    assert set(NAMES) == CORE | CHECKPOINTS.keys() | CLOUD | MIXED.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +85,7 @@ def test_every_workflow_is_used_and_has_no_spare_node(name: str) -> None:
         assert step["graph"] in files.values()
 
 
-@pytest.mark.parametrize("name", sorted(CORE | CHECKPOINTS.keys()))
+@pytest.mark.parametrize("name", NAMES)
 def test_binds_with_default_options(name: str) -> None:
     options = with_defaults(recipe_of(name)["options"], {})
     bound = set()
@@ -89,10 +98,13 @@ def test_binds_with_default_options(name: str) -> None:
         for option, (node, field) in step["bind"].items():
             assert graph[node]["inputs"][field] == options[option] == step["graph"][node]["inputs"][field]
         bound |= step["bind"].keys()
+    for prompt in prompts_of(name):
+        assert PLACEHOLDER.findall(fill_prompt(prompt, options)) == []
+        bound |= set(PLACEHOLDER.findall(prompt))
     assert bound == options.keys()
 
 
-@pytest.mark.parametrize("name", sorted(CORE | CHECKPOINTS.keys()))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_choice_is_allowed_by_the_node_that_gets_it(name: str) -> None:
     properties = recipe_of(name)["options"]["properties"]
     for step in comfyui_steps(name):
@@ -101,7 +113,7 @@ def test_every_choice_is_allowed_by_the_node_that_gets_it(name: str) -> None:
             assert set(properties[option].get("enum", ())) <= set(allowed or ())
 
 
-@pytest.mark.parametrize("name", sorted(CORE))
+@pytest.mark.parametrize("name", sorted(CORE | MIXED.keys()))
 def test_core_styles_need_no_model(name: str) -> None:
     assert [what_is_missing(step, BARE) for step in comfyui_steps(name)] == [[] for _ in comfyui_steps(name)]
 
@@ -128,6 +140,29 @@ def test_portraits_take_strength_mood_and_a_new_seed_each_time(name: str) -> Non
 def test_the_chain_frames_what_the_poster_made() -> None:
     assert len(comfyui_steps("poster-framed")) == 2
     assert recipe_of("poster-framed")["options"] == recipe_of("poster")["options"]
+
+
+@pytest.mark.parametrize("name", sorted(CLOUD))
+def test_cloud_styles_are_one_call(name: str) -> None:
+    assert [step["resource"] for step in recipe_of(name)["steps"]] == ["api"]
+
+
+@pytest.mark.parametrize(("name", "resources"), MIXED.items())
+def test_mixed_chains_cross_from_one_resource_to_the_other(name: str, resources: list[str]) -> None:
+    assert [step["resource"] for step in recipe_of(name)["steps"]] == resources
+
+
+def test_what_a_mixed_chain_shares_with_another_style_is_the_same_there() -> None:
+    assert comfyui_steps("watercolour-framed")[0]["graph"] == comfyui_steps("framed-print")[0]["graph"]
+    assert prompts_of("watercolour-framed") == prompts_of("watercolour-cloud")
+
+
+@pytest.mark.parametrize("name", sorted(CLOUD | MIXED.keys()))
+def test_every_prompt_keeps_guests_recognisable_decent_and_without_text(name: str) -> None:
+    for prompt in prompts_of(name):
+        words = " ".join(prompt.split()).lower()
+        for wish in ("keep every person recognisable", "same number of people", "suitable for all ages", "no text"):
+            assert wish in words
 
 
 def test_the_cloud_style_asks_for_a_portrait_with_the_motto() -> None:

@@ -10,10 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import requests
 from PIL import Image
 
+from jobs.cloud.providers import PROVIDERS
+from jobs.settings.providers import DEFAULTS
 from scripts.simulators import photos
+from scripts.simulators.clouds import APIS
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 20
@@ -57,9 +61,32 @@ def test_one_process_serves_several_servers_into_one_log(tmp_path: Path) -> None
     assert all(isinstance(row["t"], float) for row in rows)
 
 
-def test_stand_in_dies_with_the_parent_that_asked_for_it() -> None:
-    command = ("scripts.simulators.openai_images", "--port", "0", "--die-with-parent")
-    with start("-c", PARENT, *command) as parent:
+def test_every_provider_has_a_stand_in_in_the_one_process_that_hosts_all() -> None:
+    assert APIS.keys() == PROVIDERS.keys() == DEFAULTS.keys()
+
+
+def test_one_process_hosts_every_cloud_api_on_a_port_and_with_a_log_of_its_own(tmp_path: Path) -> None:
+    with start("-m", "scripts.simulators.clouds", "--seconds", "0", "--log-folder", str(tmp_path)) as process:
+        told = dict(line_of(process).rstrip().split(" ", 1) for _ in APIS)
+        for name, api in APIS.items():
+            what, _, address = told[name].rpartition(" on ")
+            assert what == f"SIMULATED {api.TITLE}"
+            assert address.endswith(api.BASE_PATH)
+            # Each refuses for want of a key in a way of its own, but none is without its routes.
+            assert requests.get(f"{address}/nothing", timeout=TIMEOUT).status_code in (400, 401, 404, 405)
+            stats = requests.get(f"{address.removesuffix(api.BASE_PATH)}/_standin/stats", timeout=TIMEOUT).json()
+            assert f":{stats['port']}" in address
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    for name in APIS:
+        [boot] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert f":{boot['port']}" in told[name]
+
+
+@pytest.mark.parametrize("module", ["openai_images", "clouds"])
+def test_stand_in_dies_with_the_parent_that_asked_for_it(module: str, tmp_path: Path) -> None:
+    where = ("--log-folder", str(tmp_path)) if module == "clouds" else ("--port", "0")
+    with start("-c", PARENT, f"scripts.simulators.{module}", *where, "--die-with-parent") as parent:
         pid, _url = line_of(parent).split()
         child = os.pidfd_open(int(pid))
         parent.kill()
