@@ -13,7 +13,7 @@ from rich.table import Table
 from scripts.verifying.comparing import Difference, Known
 
 LONGEST_NOTE = 400
-STYLES = {"passed": "green", "failed": "bold red", "not built": "yellow"}
+STYLES = {"passed": "green", "failed": "bold red"}
 
 
 class Failed(Exception):
@@ -33,7 +33,7 @@ class Row:
     provider: str
     against: str
     check: str
-    outcome: Literal["passed", "failed", "not built"] = "passed"
+    outcome: Literal["passed", "failed"] = "passed"
     note: str = ""
 
 
