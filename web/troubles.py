@@ -99,7 +99,7 @@ def _list_stopped_providers(farm: Farm) -> list[Trouble]:
             continue
         what, advice = PROVIDER[one.pause.kind]
         again = f" It is tried again by itself in {count_down(one.seconds_left)}." if one.seconds_left else ""
-        key = f"{one.name.upper()}_API_KEY"
+        key = f"{one.name.upper()}_{'API_TOKEN' if one.name == 'replicate' else 'API_KEY'}"
         troubles.append(Trouble(what.format(one.name), f"{PROVIDER_WAITING}{advice.format(key=key)}{again}"))
     return troubles
 

@@ -1,4 +1,4 @@
-"""A rush at the booths, played against a running farm: only HTTP, nothing of the farm is imported.
+"""A rush at the booths, played by HTTP against a running farm; only its settings are imported, to find logs.
 
 `rows` is what is written down about each order, `judging` and `timing` (pure) say what it means, `booths` speaks HTTP.
 """

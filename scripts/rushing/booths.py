@@ -95,6 +95,10 @@ class Booth:
     def get(self, path: str, **query: Any) -> requests.Response:
         return self._session.get(f"{self.url}/api/v1{path}", params=query, timeout=TIMEOUT, auth=self._sign)
 
+    def get_page(self, path: str) -> requests.Response:
+        """A page that is for everybody, asked for without the key."""
+        return self._session.get(f"{self.url}{path}", timeout=TIMEOUT, auth=send_no_key)
+
     def post(self, row: Row, *, style: str, photo: bytes, copy: int = 0) -> Answer:
         """One POST of the order. Raises requests' errors."""
         response = self._session.post(
@@ -137,7 +141,7 @@ class Booth:
 
     def follow(self, row: Row) -> dict[str, Any]:
         """The order when it has ended; empty when the farm no longer knows it. Raises OutOfTime."""
-        version = -1
+        version = 0  # below that of any order
         while True:
             asked = time.monotonic()
             response = self._get_patiently(row, f"/orders/{row.order_id}", wait=FOLLOW_SECONDS, after=version)

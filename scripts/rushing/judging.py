@@ -60,8 +60,9 @@ def is_done_twice(row: Row) -> bool:
     repeated = row.repeat is not None and (
         row.repeat.status == ACCEPTED or not set(row.repeat.task_ids) <= set(row.task_ids)
     )
-    expected = row.resources.count("comfyui")
-    return acceptances > 1 or len(named) > 1 or repeated or (row.made or 0) > max(expected, 1)
+    made = (("comfyui", row.made), ("api", row.bought))
+    too_many = any((count or 0) > max(row.resources.count(resource), 1) for resource, count in made)
+    return acceptances > 1 or len(named) > 1 or repeated or too_many
 
 
 def is_wrong(row: Row) -> bool:

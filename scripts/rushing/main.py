@@ -12,26 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from rich.console import Console
 
-from scripts.rushing import watching
-from scripts.rushing.booths import LOOPBACK, Booth, Clock, read_body
+from scripts.rushing import standins, watching
+from scripts.rushing.booths import LOOPBACK, Booth, Clock
 from scripts.rushing.judging import judge
 from scripts.rushing.keys import NoKey, made_keys
+from scripts.rushing.menu import FarmNotReady, choose_styles
 from scripts.rushing.playing import Plan, Play
 from scripts.rushing.report import Bars, Ideal, show, write_json
 from scripts.rushing.rows import Row
 from scripts.rushing.timing import find_ideal, find_median_work
 
-STYLE_SECONDS = 20  # a farm that has just begun still asks its servers what they have
 JOIN_SECONDS = 0.2
-
-
-class NotPossible(Exception):
-    """The rush cannot begin; the text is for whoever asked for it."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -40,7 +37,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=50, help="how many orders of one photo in all")
     parser.add_argument("--interval", type=float, default=0.1, help="seconds between the orders after the first ones")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="the farm")
-    parser.add_argument("--style", default="framed-print")
+    parser.add_argument(
+        "--style",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the orders' style; repeat it or give several with commas, then they are taken in turn. Without it "
+        "framed-print, on a simulated farm in turn with each style that has a cloud step",
+    )
     parser.add_argument("--same", type=int, default=1, metavar="N", help="send each order N times at the same instant")
     parser.add_argument("--no-resend", action="store_true", help="leave refused (429, 503) what is refused")
     parser.add_argument("--key", action="append", default=[], help="a booth's key; repeat it. Else booths are made")
@@ -57,6 +61,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--allow-failed", action="store_true", help="tasks that end as failed are no reason for exit 1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every order and the summary")
     options = parser.parse_args(arguments)
+    options.style = [name for names in options.style for name in names.split(",") if name]
     if min(options.booths, options.tasks, options.same) < 1 or options.interval < 0:
         parser.error("--booths, --tasks and --same are at least 1, --interval at least 0")
     if options.slots is not None and options.slots < 1:
@@ -78,27 +83,10 @@ def opened_booths(options: argparse.Namespace, keys: Sequence[str], clock: Clock
             booth.close()
 
 
-def check_farm(booth: Booth, style: str) -> None:
-    """Raises NotPossible unless the farm knows the key and can make the style."""
-    until = time.monotonic() + STYLE_SECONDS
-    while True:
-        try:
-            response = booth.get("/styles")
-        except requests.RequestException as error:
-            raise NotPossible(f"No farm answers at {booth.url} ({type(error).__name__}).") from error
-        if response.status_code in (401, 403):
-            raise NotPossible(f"The farm at {booth.url} does not know the key; give one with --key.")
-        found = [entry for entry in read_body(response).get("styles") or [] if entry.get("name") == style]
-        if found and found[0].get("available"):
-            return
-        if time.monotonic() > until:
-            state = f"cannot be made now: {found[0]}" if found else "is not known to the farm"
-            raise NotPossible(f"The style {style} {state} (GET /styles: {response.status_code}).")
-        time.sleep(1)
-
-
 def find_ideal_of(options: argparse.Namespace, rows: Sequence[Row], plan: Plan, limits: dict[str, int]) -> Ideal | None:
     """The ideal by what was given, else by the stand-ins' settings, else by the tasks' own times and the limit."""
+    if len({row.resources for row in rows if row.resources}) > 1 and None in (options.seconds, options.slots):
+        return None  # several resources side by side have no one number of slots
     seconds, slots, source = options.seconds, options.slots, "as given"
     if options.comfyui and (seconds is None or slots is None):
         try:
@@ -120,15 +108,15 @@ def find_ideal_of(options: argparse.Namespace, rows: Sequence[Row], plan: Plan, 
 def play(options: argparse.Namespace, run_id: str, console: Console, keys: Sequence[str]) -> int:
     """The whole rush with these keys; its exit status."""
     clock = Clock(deadline=time.monotonic() + options.patience, stopped=threading.Event())
-    plan = Plan(run_id, options.style, options.tasks, options.interval, options.same, not options.no_resend)
     with opened_booths(options, keys, clock) as booths:
-        check_farm(booths[0], options.style)
+        styles = choose_styles(booths[0], options.style)
+        plan = Plan(run_id, styles, options.tasks, options.interval, options.same, not options.no_resend)
         totals = {booth.name: len(range(number, options.tasks, len(booths))) for number, booth in enumerate(booths)}
         bars = Bars(console, totals)
         rush = Play(plan, booths, bars.count)
         with console.status(f"Making {options.tasks} photos"):
             rush.prepare()
-        clock.deadline = time.monotonic() + options.patience
+        clock.deadline, begun = time.monotonic() + options.patience, time.time()
         with bars, watching.Watch(booths[0]) as watch:
             try:
                 _run_beside(rush, lambda: bars.say(watch.sights.now))
@@ -138,17 +126,32 @@ def play(options: argparse.Namespace, run_id: str, console: Console, keys: Seque
                 clock.stopped.set()
                 console.print("Stopped; what had not ended counts as lost.")
     faults = watching.find_faults(watch.sights, rush.rows) + watching.note_made(rush.rows, options.comfyui)
+    crowds = read_crowds(options, rush.rows, begun, faults)
+    faults += crowds.over(watch.sights.limits)
     if clock.stopped.is_set():
         faults.append("stopped by hand")
     verdict = judge(rush.rows, faults=faults)
     ideal = find_ideal_of(options, rush.rows, plan, watch.sights.limits)
-    show(console, verdict, watch.sights, ideal, failures_allowed=options.allow_failed)
+    show(console, verdict, watch.sights, crowds, ideal, failures_allowed=options.allow_failed)
     passed = verdict.passes(failures_allowed=options.allow_failed)
     if options.json:
-        told = {"run_id": run_id, "url": options.url, "style": options.style, "booths": options.booths}
+        told: dict[str, Any] = {"run_id": run_id, "url": options.url, "styles": styles, "booths": options.booths}
+        told["calls_at_once"] = crowds.most
         write_json(options.json, rush.rows, verdict, watch.sights, ideal, passed=passed, **told)
     console.print("[bold green]All well.[/]" if passed else "[bold red]Not all well.[/]")
     return 0 if passed else 1
+
+
+def read_crowds(options: argparse.Namespace, rows: Sequence[Row], begun: float, faults: list[str]) -> standins.Crowds:
+    """How many calls were at the stand-ins at once, where their logs lie on this machine."""
+    folder = standins.find_folder() if urlsplit(options.url).hostname in LOOPBACK else None
+    if folder is None:
+        return standins.Crowds()
+    try:
+        return standins.note_logs(rows, standins.read_logs(folder, begun))
+    except (OSError, ValueError) as error:
+        faults.append(f"the logs of the stand-ins in {folder} cannot be read: {error}")
+        return standins.Crowds()
 
 
 def _run_beside(rush: Play, look: Callable[[], None]) -> None:
@@ -176,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with nullcontext(options.key) if options.key else made_keys(run_id, options.booths) as keys:
             return play(options, run_id, console, keys)
-    except (NotPossible, NoKey) as error:
+    except (FarmNotReady, NoKey) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

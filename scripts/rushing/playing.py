@@ -26,11 +26,15 @@ class Plan:
     """What is played."""
 
     run_id: str
-    style: str
+    styles: tuple[str, ...]  # in turn
     tasks: int
     interval: float
     same: int = 1  # how often each order is sent at the same instant
     resend: bool = True
+
+    def style_of(self, number: int) -> str:
+        """The style of order `number` (from 1)."""
+        return self.styles[(number - 1) % len(self.styles)]
 
     def due(self, number: int, booths: int) -> float:
         """Seconds from the start until order `number` (from 1): the first of each booth at once, then one by one."""
@@ -61,6 +65,7 @@ class Play:
             order_id=f"rush-{self.plan.run_id}-{number}",
             booth=self.booth_of(number).name,
             mark=mark,
+            style=self.plan.style_of(number),
             photo_sha256=hashlib.sha256(photo).hexdigest(),
         )
 
@@ -92,7 +97,7 @@ class Play:
             if copy == 0:
                 row.t_submit = time.time()
                 self.count(booth.name, "sent")
-            accepted = booth.submit(row, style=self.plan.style, photo=photo, copy=copy, resend=self.plan.resend)
+            accepted = booth.submit(row, style=row.style, photo=photo, copy=copy, resend=self.plan.resend)
             if copy == 0 and any(answer.status in REFUSALS for answer in list(row.answers)):
                 self.count(booth.name, "refused")
             if copy == 0 and accepted:
@@ -115,6 +120,6 @@ class Play:
     def _repeat_order(self, row: Row) -> None:
         booth = self.booth_of(row.number)
         try:
-            booth.repeat(row, style=self.plan.style, photo=self._photos[row.number])
+            booth.repeat(row, style=row.style, photo=self._photos[row.number])
         except OutOfTime:
             return

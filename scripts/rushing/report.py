@@ -16,6 +16,7 @@ from rich.table import Table
 
 from scripts.rushing.judging import Verdict
 from scripts.rushing.rows import Row
+from scripts.rushing.standins import Crowds
 from scripts.rushing.watching import Sights
 
 SHOWN = 12  # order ids or faults listed one by one
@@ -74,10 +75,18 @@ class Bars:
         self._progress.update(self._farm, said=text)
 
 
-def show(console: Console, verdict: Verdict, sights: Sights, ideal: Ideal | None, *, failures_allowed: bool) -> None:
+def show(
+    console: Console,
+    verdict: Verdict,
+    sights: Sights,
+    crowds: Crowds,
+    ideal: Ideal | None,
+    *,
+    failures_allowed: bool,
+) -> None:
     """The table, then whatever is wrong, by name."""
     table = Table("", "", title=f"A rush of {verdict.orders} orders", show_header=False)
-    for name, value, bad in _lines(verdict, sights, ideal, failures_allowed):
+    for name, value, bad in _lines(verdict, sights, crowds, ideal, failures_allowed):
         table.add_row(name, f"[bold red]{escape(value)}[/]" if bad else escape(value))
     console.print(table)
     for title, names in (
@@ -94,11 +103,12 @@ def show(console: Console, verdict: Verdict, sights: Sights, ideal: Ideal | None
 
 
 def _lines(
-    verdict: Verdict, sights: Sights, ideal: Ideal | None, failures_allowed: bool
+    verdict: Verdict, sights: Sights, crowds: Crowds, ideal: Ideal | None, failures_allowed: bool
 ) -> list[tuple[str, str, bool]]:
     refused = ", ".join(f"{count} × {kind}" for kind, count in verdict.refused_answers.items())
     left = f"; {len(verdict.left_refused)} orders left refused" if verdict.left_refused else ""
     busy = ", ".join(f"{name} {most} of {sights.limits.get(name)}" for name, most in sights.busy.items())
+    calls = ", ".join(f"{name} {most} of {sights.limits.get(name)}" for name, most in crowds.most.items())
     makespan = "–" if verdict.makespan is None else f"{verdict.makespan:.1f} s"
     if ideal is not None and verdict.makespan is not None:
         ratio = f" (× {verdict.makespan / ideal.makespan:.2f})" if ideal.makespan > 0 else ""
@@ -123,6 +133,7 @@ def _lines(
         ("most in flight", f"{verdict.most_at_once} by the tasks' times, {sights.running} seen running", False),
         ("most queued", f"{sights.queued} of {sights.queue_limit}", False),
         ("most busy workers", busy or "–", False),
+        ("most calls at once, by the stand-ins", calls or "not known", bool(crowds.over(sights.limits))),
     ]
 
 

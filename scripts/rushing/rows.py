@@ -32,6 +32,7 @@ class Row:
     order_id: str
     booth: str
     mark: int
+    style: str = ""
     photo_sha256: str = ""
     t_submit: float | None = None
     t_accepted: float | None = None
@@ -51,6 +52,7 @@ class Row:
     picture_problems: list[str] = field(default_factory=list)
     repeat: Answer | None = None
     made: int | None = None  # pictures that the servers' logs name for this mark; None when nobody asked
+    bought: int | None = None  # the same of the cloud services' logs
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +62,11 @@ class Row:
     @property
     def is_succeeded(self) -> bool:
         return self.task_status == "succeeded"
+
+    @property
+    def lane(self) -> str:
+        """Where nobody overtakes: all that begin at ComfyUI; of the clouds, whose slots differ, each style."""
+        return "comfyui" if self.resources[:1] == ("comfyui",) else self.style
 
     @property
     def wait(self) -> float | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from scripts.rushing.rows import Row
+from scripts.simulators.spans import most_at_once
 
 EQUAL_SECONDS = 0.1  # tasks created within this count as having arrived together
 
@@ -25,7 +26,16 @@ def percentile(values: Iterable[float], part: float) -> float | None:
 
 
 def find_overtaken(rows: Sequence[Row]) -> list[str]:
-    """The orders that a later one overtook: created clearly earlier, started later."""
+    """The orders that a later one of their lane overtook."""
+    lanes: dict[str, list[Row]] = {}
+    for row in rows:
+        lanes.setdefault(row.lane, []).append(row)
+    late = {order_id for lane in lanes.values() for order_id in _overtaken_in(lane)}
+    return [row.order_id for row in rows if row.order_id in late]
+
+
+def _overtaken_in(rows: Sequence[Row]) -> list[str]:
+    """Created clearly earlier, started later."""
     started = sorted(
         (moment(row.created_at), moment(row.started_at), row.order_id)
         for row in rows
@@ -45,15 +55,10 @@ def find_overtaken(rows: Sequence[Row]) -> list[str]:
 
 def count_most_at_once(rows: Sequence[Row]) -> int:
     """The most tasks that had started and not finished at one moment."""
-    moves = []
-    for row in rows:
-        if row.started_at and row.finished_at:
-            moves += [(moment(row.started_at), 1), (moment(row.finished_at), -1)]
-    most = running = 0
-    for _, move in sorted(moves):
-        running += move
-        most = max(most, running)
-    return most
+    spans = (
+        ((moment(row.started_at), moment(row.finished_at)), row) for row in rows if row.started_at and row.finished_at
+    )
+    return most_at_once(spans)[0]
 
 
 def find_makespan(rows: Sequence[Row]) -> float | None:

@@ -10,6 +10,7 @@ import io
 import os
 import uuid
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from scripts.simulators.wire import fault_middleware
 STARTED_BY = os.getppid()  # asked before anything slow: the parent may be gone later
 MAX_BODY_BYTES = 512 * 1024 * 1024
 LOOK_SECONDS = 0.02
+PICTURES_KEPT = 50  # calls whose pictures are there: a stand-in may run for a whole evening
 ENDED = ("success", "error", "canceled")
 
 
@@ -71,6 +73,7 @@ class CloudApi:
         self.faults = FaultBook(WIRE_FAULTS, CLOUD_FAULTS)
         self.journal = Journal(log)
         self.jobs: dict[str, Job] = {}
+        self._finished: deque[Job] = deque()
         self._boot_id = uuid.uuid4().hex[:12]
         self._accepted = 0
         self._in_flight = 0
@@ -186,6 +189,9 @@ class CloudApi:
             self._end(job, "error")
             raise
         self._end(job, "success")
+        self._finished.append(job)
+        if len(self._finished) > PICTURES_KEPT:
+            self._finished.popleft().made = []  # as gone as results are after their time
 
     async def _hold(self, job: Job, kind: str) -> None:
         fault = self.faults.take((kind,))

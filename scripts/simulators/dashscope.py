@@ -15,6 +15,7 @@ from scripts.simulators.dashscope_requests import ApiError, ImageRequest, read_r
 from scripts.simulators.pictures import Photo
 
 RESULT_SECONDS = 86_400
+INTERNAL = {"code": "InternalError", "message": "An internal error has occured."}
 LONG_SIDE = 1024  # pixels, where the size follows the photo's
 
 
@@ -27,7 +28,6 @@ class DashscopeApi(CloudApi):
     def __init__(self, *, seconds: float = 0.0, log: Path | None = None) -> None:
         self._ways: dict[str, str] = {}
         """The id of each task that is still on record, and the way in which it was asked for."""
-        self._failures: dict[str, dict[str, str]] = {}
         super().__init__(seconds=seconds, log=log)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -51,8 +51,8 @@ class DashscopeApi(CloudApi):
         job = await self._take(str(uuid.uuid4()), order, request)
         await self.wait(job)
         if job.outcome != "success":
-            failure = self._failures.get(job.id, {"code": "InternalError", "message": "An internal error has occured."})
-            raise ApiError(400 if job.id in self._failures else 500, failure["code"], failure["message"])
+            failure = failure_of(job)
+            raise ApiError(500 if failure is INTERNAL else 400, failure["code"], failure["message"])
         return answer(self._pictures_of(job, request), request_id=job.id, usage=usage_of(job))
 
     async def _begin_task(self, request: web.Request) -> web.Response:
@@ -85,8 +85,7 @@ class DashscopeApi(CloudApi):
         job = self.jobs[job_id]
         output: dict[str, Any] = {"task_id": job_id, "task_status": status_of(job)}
         if job.outcome == "error":
-            internal = {"code": "InternalError", "message": "An internal error has occured."}
-            return answer(output | self._failures.get(job_id, internal))
+            return answer(output | failure_of(job))
         if job.outcome != "success":
             return answer(output)
         return answer(output | self._pictures_of(job, request), usage=usage_of(job))
@@ -123,13 +122,6 @@ class DashscopeApi(CloudApi):
         content = [{"image": url, "type": "image"} for url in urls]
         return {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": content}}]}
 
-    def _end(self, job: Job, outcome: str) -> None:
-        fault = self.faults.take(("task_error",)) if outcome == "success" else None
-        if fault is not None:
-            job.made, outcome = [], "error"
-            self._failures[job.id] = fault.options["body"]
-        super()._end(job, outcome)
-
 
 class StandIn(CloudStandIn[DashscopeApi]):
     """One API on loopback inside a test."""
@@ -163,6 +155,11 @@ def status_of(job: Job) -> str:
     """A task's status in the dialect's words."""
     ended = {"success": "SUCCEEDED", "error": "FAILED", "canceled": "CANCELED"}
     return ended.get(job.outcome) or ("RUNNING" if job.has_begun else "PENDING")
+
+
+def failure_of(job: Job) -> dict[str, str]:
+    """What a failed call says: the fault's words where there are some."""
+    return job.failed.body if job.failed is not None and job.failed.body else INTERNAL
 
 
 def usage_of(job: Job) -> dict[str, Any]:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import requests
 from PIL import Image
 
+from jobs.cloud.providers import PROVIDERS
 from scripts.simulators import marks
 from scripts.simulators.photos import portrait
 from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, ended, eventually
+
+RUSH_SECONDS = 180
+ROW_OF_COST = re.compile(r"<tr>\n<td>(\w+)</td>\n.*\n<td class=.short.>\d+ / \d+</td>\n<td class=.short.>([\d.]+)</td>")
+"""A provider with a cost in the table of /ops/providers."""
+
+
+def read_costs(farm: FarmProcess) -> dict[str, float]:
+    """Provider -> what its calls cost today, as operators read it."""
+    with requests.Session() as operator:
+        form = operator.get(f"{farm.url}/ops/login", timeout=30).text
+        token = form.split('name="csrf_token" value="')[1].split('"')[0]
+        fields = {"username": "admin", "password": "admin password", "csrf_token": token}
+        assert operator.post(f"{farm.url}/ops/login", data=fields, timeout=30).ok
+        page = operator.get(f"{farm.url}/ops/providers", timeout=30).text
+    return {name: float(cost) for name, cost in ROW_OF_COST.findall(page)}
 
 
 def test_the_simulated_farm_makes_a_picture_and_leaves_no_process(tmp_path: Path) -> None:
@@ -26,6 +45,33 @@ def test_the_simulated_farm_makes_a_picture_and_leaves_no_process(tmp_path: Path
         farm.stop()
     assert farm.process is not None and farm.process.returncode == 0
     assert ended(processes)
+
+
+def test_a_rush_on_the_simulated_farm_mixes_both_resources_and_sees_their_limits_kept(tmp_path: Path) -> None:
+    farm = FarmProcess(
+        tmp_path / "data", arguments=("--simulate", "--servers", "2", "--seconds", "0.1"), API_WORKERS="2"
+    ).start()
+    told = tmp_path / "rush.json"
+    options = ["--url", farm.url, "--booths", "3", "--tasks", "18", "--interval", "0", "--json", str(told)]
+    try:
+        ran = subprocess.run(
+            [sys.executable, "scripts/rush", *options],
+            cwd=ROOT,
+            env=farm.environment,
+            capture_output=True,
+            text=True,
+            timeout=RUSH_SECONDS,
+        )
+        costs = read_costs(farm)
+    finally:
+        farm.stop()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    summary = json.loads(told.read_text())["summary"]
+    assert summary["succeeded"] == len(set(summary["styles"][1::2])) * 2 == 18
+    assert 0 < summary["calls_at_once"]["comfyui"] <= 4
+    assert 0 < summary["calls_at_once"]["api"] <= 2
+    assert costs.keys() == PROVIDERS.keys()
+    assert all(cost > 0 for cost in costs.values()), costs
 
 
 def test_killing_up_itself_leaves_no_process(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """How a rush judges what it saw: rows made up here, no farm and no HTTP."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,11 @@ import pytest
 from scripts.rushing import timing
 from scripts.rushing.booths import read_retry_after
 from scripts.rushing.judging import Verdict, judge
+from scripts.rushing.main import parse
+from scripts.rushing.menu import mix
+from scripts.rushing.playing import Plan
 from scripts.rushing.rows import Answer, Row
+from scripts.rushing.standins import Crowds, count_at_once, note_logs, read_logs
 from scripts.rushing.watching import Sights, count_made, find_faults, note_made
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -92,8 +98,13 @@ def test_failed_task_is_not_lost_but_passes_only_when_allowed() -> None:
         {"repeat": answer(202, task="task-1")},
         {"repeat": answer(200, task="task-9", duplicate=True)},
         {"made": 2},
+        {"resources": ("api",), "bought": 2},
+        {"resources": ("api", "comfyui"), "made": 1, "bought": 2},
     ],
-    ids=["accepted twice", "two task ids", "two tasks", "repeat accepted", "repeat is another task", "made twice"],
+    ids=[
+        *("accepted twice", "two task ids", "two tasks", "repeat accepted", "repeat is another task", "made twice"),
+        *("bought twice", "bought twice in a chain"),
+    ],
 )
 def test_second_task_or_picture_of_one_photo_is_done_twice(fields: dict[str, Any]) -> None:
     verdict = judged(row(1, **fields))
@@ -138,6 +149,13 @@ def test_later_order_that_starts_first_overtakes() -> None:
 
 def test_orders_within_a_tenth_of_a_second_arrived_together() -> None:
     assert judged(row(1, created=0, started=5), row(2, created=0.1, started=4)).overtaken == []
+
+
+def test_cloud_order_waits_for_its_own_slots_and_overtakes_only_within_its_style() -> None:
+    early = row(1, created=0, started=5, resources=("api",), style="comic-cloud")
+    other = row(2, created=1, started=2, resources=("api",), style="clay-cloud")
+    assert judged(early, other, row(3, created=1, started=2)).overtaken == []
+    assert judged(early, replace(other, style="comic-cloud")).overtaken == ["rush-x-1"]
 
 
 def test_order_far_behind_in_the_list_is_seen_to_overtake() -> None:
@@ -222,3 +240,65 @@ def test_without_standins_nothing_is_said_about_what_was_made() -> None:
 def test_stats_must_count_every_accepted_task(after: int, faults: int) -> None:
     sights = Sights(submitted_before=10, submitted_after=after)
     assert len(find_faults(sights, [row(1), row(2)])) == faults
+
+
+def submitted(prompt_id: str, t: float, *, port: int = 1, mark: int = 1) -> dict[str, Any]:
+    inputs = [{"name": "photo", "mark": f"{mark:016x}"}]
+    return {"t": t, "event": "submit", "port": port, "prompt_id": prompt_id, "inputs": inputs}
+
+
+def ended(prompt_id: str, t: float, *, port: int = 1) -> dict[str, Any]:
+    return {"t": t, "event": "end", "port": port, "prompt_id": prompt_id, "outcome": "success"}
+
+
+def test_calls_are_at_a_stand_in_from_their_submission_to_their_end() -> None:
+    log = [submitted("a", 1), submitted("b", 2, port=2), ended("a", 3), submitted("c", 3), ended("b", 4, port=2)]
+    assert count_at_once(log) == 2
+    assert count_at_once([*log, submitted("d", 5), submitted("e", 5)]) == 3  # c has not ended
+    boot = {"t": 4.5, "event": "boot", "port": 1}
+    assert count_at_once([*log, boot, submitted("d", 5), submitted("e", 5)]) == 2  # and went down with its server
+
+
+def test_logs_of_all_clouds_are_one_resource_and_older_rows_are_left_out(tmp_path: Path) -> None:
+    logs = {
+        "comfyui": [submitted("old", 1), submitted("a", 11), ended("a", 12)],
+        "openai": [submitted("b", 11), ended("b", 14)],
+        "fal": [submitted("c", 12, port=2, mark=2), ended("c", 15, port=2)],
+    }
+    for name, log in logs.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    rows = [row(1, resources=("comfyui", "api")), row(2, resources=("api",)), row(3)]
+    crowds = note_logs(rows, read_logs(tmp_path, since=10))
+    assert crowds.most == {"comfyui": 1, "api": 2}
+    assert [(one.made, one.bought) for one in rows] == [(1, 1), (0, 1), (0, 0)]
+    assert judged(*rows).done_twice == []
+
+
+def test_logs_without_any_photo_of_this_rush_tell_nothing() -> None:
+    rows = [row(7)]
+    crowds = note_logs(rows, {"comfyui": [submitted("a", 1), ended("a", 2)], "api": []})
+    assert (crowds.most, crowds.over({"comfyui": 0}), rows[0].made) == ({}, [], None)
+
+
+@pytest.mark.parametrize(("most", "passes"), [(5, True), (6, False)])
+def test_more_calls_than_the_limit_is_a_fault(most: int, passes: bool) -> None:
+    faults = Crowds({"comfyui": 10, "api": most}).over({"comfyui": 10, "api": 5})
+    assert judge([row(1)], faults=faults).passes() is passes
+    assert faults == ([] if passes else ["6 calls at once at api, 5 allowed"])
+
+
+def test_styles_are_named_once_or_often_or_with_commas_and_taken_in_turn() -> None:
+    styles = tuple(parse(["--style", "a,b", "--style", "c"]).style)
+    plan = Plan("x", styles, 5, 0.1)
+    assert [plan.style_of(number) for number in range(1, 6)] == ["a", "b", "c", "a", "b"]
+
+
+def test_mix_puts_every_style_with_a_cloud_step_between_framed_prints() -> None:
+    offered: dict[str, dict[str, Any]] = {
+        "comic-cloud": {"available": True, "resources": ["api"]},
+        "clay-cloud": {"available": False, "resources": ["api"]},
+        "framed-print": {"available": True, "resources": ["comfyui"]},
+        "poster-linocut": {"available": True, "resources": ["comfyui", "api"]},
+    }
+    assert mix(offered) == ("framed-print", "comic-cloud", "framed-print", "poster-linocut")
+    assert mix({}) == ("framed-print",)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from scripts.simulators import spans
+from scripts.simulators.spans import FOREVER, Span
 from scripts.storming.checking.evidence import Evidence, Finding, Submission
 from scripts.storming.checking.rows import CallRow
-
-FOREVER = float("inf")
-Span = tuple[float, float]
-"""From when until when."""
 
 
 def find_over_limit(evidence: Evidence) -> list[Finding]:
@@ -18,34 +16,20 @@ def find_over_limit(evidence: Evidence) -> list[Finding]:
     limits = {"comfyui": evidence.settings["comfyui_limit"], "api": evidence.settings["api_limit"]}
     depth = evidence.settings["comfyui_depth"]
     findings: list[Finding] = []
-    for source, spans in (("by the stand-ins", seen_spans(evidence)), ("by the calls", list(call_spans(evidence)))):
+    for source, seen in (("by the stand-ins", seen_spans(evidence)), ("by the calls", list(call_spans(evidence)))):
         at: dict[tuple[str, str], list[tuple[Span, CallRow]]] = defaultdict(list)
-        for span, call in spans:
+        for span, call in seen:
             at[call.resource, ""].append((span, call))
             if call.resource == "comfyui" and call.server:
                 at[call.resource, call.server].append((span, call))
         for (resource, server), within in at.items():
             limit = depth if server else limits[resource]
-            most, when, call = most_at_once(within)
+            most, when, call = spans.most_at_once(within)
             if most > limit and call is not None:
                 where = server or resource
                 sentence = f"{most} at once at {where} at {when:.3f}, {limit} allowed, {source}"
                 findings.append(evidence.find_step(call.step, sentence))
     return findings
-
-
-def most_at_once(spans: Iterable[tuple[Span, CallRow]]) -> tuple[int, float, CallRow | None]:
-    """The most, when that was first so, and whose coming made it so. What ends as another begins is not beside it."""
-    changes = []
-    for (begin, end), call in spans:
-        if end > begin:
-            changes += [(begin, 1, call.id, call), (end, -1, call.id, call)]
-    level, most, when, whose = 0, 0, 0.0, None
-    for moment, change, _, call in sorted(changes, key=lambda one: one[:3]):
-        level += change
-        if level > most:
-            most, when, whose = level, moment, call
-    return most, when, whose
 
 
 def call_spans(evidence: Evidence) -> Iterator[tuple[Span, CallRow]]:
@@ -56,29 +40,21 @@ def call_spans(evidence: Evidence) -> Iterator[tuple[Span, CallRow]]:
 
 def seen_spans(evidence: Evidence) -> list[tuple[Span, CallRow]]:
     """How long each submission was at its stand-in. One that came after its call was closed is judged elsewhere."""
-    spans = []
+    seen = []
     for one in evidence.submissions:
         if one.call is None:
             continue
         end = left_at(evidence, one)
         if one.call.closed_at is not None and (one.call.outcome == "unknown" or one.call.closed_at < one.t):
             end = min(end, one.call.closed_at)
-        spans.append(((one.t, end), one.call))
-    return spans
+        seen.append(((one.t, end), one.call))
+    return seen
 
 
 def left_at(evidence: Evidence, one: Submission) -> float:
     """When a submission ended, was taken out, or went down with its server."""
-    for row in evidence.comfyui if one.resource == "comfyui" else evidence.openai:
-        if row["t"] < one.t or row["port"] != one.row["port"]:
-            continue
-        mine = row.get("prompt_id") == one.row["prompt_id"]
-        if (row["event"] in ("end", "delete") and mine) or row["event"] == "boot":
-            return min(row["t"], _killed_at(evidence, one))
-        if row["event"] == "clear" and one.row["prompt_id"] in row["prompt_ids"]:
-            moment: float = row["t"]
-            return moment
-    return _killed_at(evidence, one)
+    rows = evidence.comfyui if one.resource == "comfyui" else evidence.openai
+    return min(spans.left_at(rows, one.row), _killed_at(evidence, one))
 
 
 def _killed_at(evidence: Evidence, one: Submission) -> float:
