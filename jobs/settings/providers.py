@@ -23,6 +23,9 @@ BASE_URLS = {
 }
 """Each provider's name and where it is unless the operator says otherwise."""
 
+WITHOUT_SETTINGS = ("frame",)
+"""Providers that work inside the farm: no key, no address, no price, and so nothing to set."""
+
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -82,6 +85,11 @@ class ProviderSettings(BaseSettings):
     def price_of(self, model: str) -> float | None:
         """What one call of a model costs, by the operator's list; `*` stands for all others."""
         return self.prices.get(model, self.prices.get("*"))
+
+
+def free_of_settings() -> ProviderSettings:
+    """What stands for a provider that has nothing to set. Reads no environment."""
+    return ProviderSettings.model_construct(prices={"*": 0.0})
 
 
 def load_provider(name: str, overrides: dict[str, Any], env_file: Any) -> ProviderSettings:

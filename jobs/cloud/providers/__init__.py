@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs.cloud.provider import Provider
+from jobs.cloud.providers.frame import Frame
 from jobs.cloud.providers.openai_images import OpenaiImages
 from jobs.settings import Settings
 from jobs.settings.providers import ProviderSettings
 
 PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
     "openai": OpenaiImages,
+    "frame": Frame,
 }
 """Name, as styles and settings use it -> how to make the provider from what is set for it."""
 
