@@ -102,28 +102,17 @@ class Ladder:
         return changes
 
     def leave(
-        self,
-        session: Session,
-        held: Held,
-        call_id: int,
-        *,
-        error: Exception,
-        decision: Decision,
-        detail: str,
-        outcome: str,
+        self, session: Session, held: Held, call_id: int, why: Reason, *, kind: str, detail: str, outcome: str
     ) -> Rung | None:
-        """S5 of an attempt that would fail its task, where an alternative is meant for that; None when there is none.
+        """S5 of an attempt that would fail its task, where an alternative is there for it; None when there is none.
 
         Raises ClaimLost.
         """
-        why = reason_of(error, decision)
-        if why is None:
-            return None
         step = session.get_one(Step, held.step_id)
         task = step.task
         rung = self.look(session).find(task.recipe_id, step.position, step.rung, why, task.created_at)
         if rung is not None:
-            rungs.leave_rung(session, held, call_id, rung, why, kind=decision.kind, detail=detail, outcome=outcome)
+            rungs.leave_rung(session, held, call_id, rung, why, kind=kind, detail=detail, outcome=outcome)
         return rung
 
 

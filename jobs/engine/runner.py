@@ -24,7 +24,7 @@ from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.hold import Hold
-from jobs.engine.ladder import Ladder
+from jobs.engine.ladder import Ladder, reason_of
 from jobs.engine.retries import LOCAL_SECONDS, REASONS, Decision, decide, is_expected
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.errors.steps import AccountRefused, BadInput, Braked, Busy, ContentRefused, LocalTrouble, WorkflowRejected
@@ -161,18 +161,9 @@ class Runner:
         if hold.call.provider:
             decision = self._brake(hold.call.provider, error, decision)
         try:
-            rung = self._insist(
-                self.ladder.leave,
-                held,
-                hold.call.id,
-                error=error,
-                decision=decision,
-                detail=detail,
-                outcome=outcome,
-            )
-            if rung is not None:
-                log.warning("the step changes over", extra=extra | {"move": "S5", "rung": rung.number})
-            elif decision.retry:
+            if self._change_over(error, hold, decision, detail=detail, outcome=outcome):
+                return
+            if decision.retry:
                 self._insist(
                     moves.retry_step,
                     held,
@@ -195,6 +186,18 @@ class Runner:
                 )
         except ClaimLost:
             log.info("the step is no longer ours", extra=extra)
+
+    def _change_over(self, error: Exception, hold: Hold, decision: Decision, *, detail: str, outcome: str) -> bool:
+        """Whether the step goes on by an alternative instead. Raises ClaimLost."""
+        why = reason_of(error, decision)
+        if why is None:
+            return False
+        rung = self._insist(
+            self.ladder.leave, hold.held, hold.call.id, why, kind=decision.kind, detail=detail, outcome=outcome
+        )
+        if rung is not None:
+            log.warning("the step changes over", extra={"move": "S5", "why": why, "rung": rung.number})
+        return rung is not None
 
     def _brake(self, provider: str, error: Exception, decision: Decision) -> Decision:
         """Tell everybody else; the provider's pause then keeps the step back, so that lifting it is enough."""
