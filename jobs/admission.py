@@ -26,6 +26,7 @@ from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
 from jobs.orders import intake
 from jobs.orders.intake import Bounds, Request, StoredPhoto, Taken
+from jobs.styles.ladder import Choice
 from jobs.styles.options import check_options
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class Admission:
         """
         photos = {hashlib.sha256(photo).hexdigest(): photo for photo in submission.photos}
         request = self._check(booth, submission, tuple(photos))
-        if not (missing := self.database.read(intake.look, request, self.menu.check_available, self.bounds)):
+        missing, choices = self.database.read(intake.look, request, self.menu.choose_rungs, self.bounds)
+        if not missing:
             return False
         redis = None if self.announcer.is_redis_away else self.announcer.redis
         with OrderLock(redis, booth.id, submission.order_id, while_waiting) as lock:
@@ -83,7 +85,7 @@ class Admission:
             stored = self._store({digest: photos[digest] for digest in missing.fresh})
             taken: Taken | None = None
             try:
-                taken = self._insert(request, stored)
+                taken = self._insert(request, choices, stored)
             finally:
                 for photo in stored.values():
                     if taken is None or photo.path not in taken.paths:
@@ -113,9 +115,9 @@ class Admission:
             raise StorageFull(retry_after=DISK_RETRY_SECONDS) from exc
         return stored
 
-    def _insert(self, request: Request, stored: dict[str, StoredPhoto]) -> Taken | None:
+    def _insert(self, request: Request, choices: list[Choice], stored: dict[str, StoredPhoto]) -> Taken | None:
         try:
-            return self.database.write(intake.insert, request, stored, self.signer, self.bounds)
+            return self.database.write(intake.insert, request, choices, stored, self.signer, self.bounds)
         except IntegrityError:
             # The unique index found a twin that came past the lock; seen again, it is a duplicate.
-            return self.database.write(intake.insert, request, stored, self.signer, self.bounds)
+            return self.database.write(intake.insert, request, choices, stored, self.signer, self.bounds)

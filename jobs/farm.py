@@ -19,6 +19,7 @@ from jobs.comfyui.servers import Abilities
 from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claims, Limits
+from jobs.engine.ladder import Ladder
 from jobs.engine.reconcile import Reconciler
 from jobs.engine.runner import Runner
 from jobs.engine.take import Taker
@@ -66,9 +67,14 @@ class Farm:
         return make_providers(self.settings)
 
     @cached_property
+    def ladder(self) -> Ladder:
+        """Which other way a step may be made."""
+        return Ladder(self.abilities, self.providers, self.settings.fallback_pause_s)
+
+    @cached_property
     def menu(self) -> Menu:
         """What can be ordered."""
-        return Menu(self.shelf, self.abilities, self.providers)
+        return Menu(self.shelf, self.ladder)
 
     @cached_property
     def signer(self) -> Signer:
@@ -88,7 +94,7 @@ class Farm:
     @cached_property
     def switches(self) -> Switches:
         """What operators switch."""
-        return Switches(self.database, self.providers)
+        return Switches(self.database, self.providers, self.shelf)
 
     def taker(self, resource: str) -> Taker:
         """What a worker of this resource does at a ring."""
@@ -103,6 +109,7 @@ class Farm:
             self.announcer,
             _make_executor(RESOURCES[resource].executor, self.settings),
             self.abilities,
+            self.ladder,
             self.settings,
         )
         claims = Claims(resource, limits, self.abilities, self.settings.claim_s)
@@ -110,7 +117,7 @@ class Farm:
 
     def reconciler(self) -> Reconciler:
         """The reconciler of this process."""
-        return Reconciler(self.database, self.redis, self.storage, self.settings)
+        return Reconciler(self.database, self.redis, self.storage, self.ladder, self.settings)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -23,6 +23,7 @@ from jobs.orders.events import raise_version, record
 from jobs.orders.intake import Bounds
 from jobs.orders.models import Call, Image, Order, Photo, Step, Task
 from jobs.orders.states import OPEN_TASK
+from jobs.styles.ladder import Choice
 from jobs.styles.shelf import Style
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ class Interventions:
         Raises OrderNotFound, Conflict while one is open, StyleUnknown, StyleUnavailable, QueueFull.
         """
         task = self.database.read(book.find_task, task_id, booth_id)
-        style = self.database.read(self.menu.choose, task.style)
-        fresh = self.database.write(self._redo, task_id, style, actor, booth_id)
+        style, choices = self.database.read(self.menu.choose, task.style)
+        fresh = self.database.write(self._redo, task_id, style, choices, actor, booth_id)
         log.info("another take was accepted", extra={"task_id": fresh, "of_task_id": task_id, "actor": actor})
         return fresh
 
@@ -80,7 +81,9 @@ class Interventions:
         repairs.revive_task(session, task.id, actor=actor, deadline_s=self.bounds.deadline_s)
         audit.note(session, actor, "retry", f"task:{task_id}")
 
-    def _redo(self, session: Session, task_id: str, style: Style, actor: str, booth_id: int | None) -> str:
+    def _redo(
+        self, session: Session, task_id: str, style: Style, choices: list[Choice], actor: str, booth_id: int | None
+    ) -> str:
         advisory_lock(session, intake.ADMISSION_LOCK)
         task = book.find_task(session, task_id, booth_id)
         twins = (
@@ -99,6 +102,7 @@ class Interventions:
             task.order_id,
             task.photo,
             style,
+            choices,
             task.options,
             take=take,
             now=now_of(session),

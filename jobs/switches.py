@@ -1,4 +1,5 @@
-"""What operators switch while the farm runs: a cloud provider paused, tried again, given another budget.
+"""What operators switch while the farm runs: a cloud provider paused, tried again, given another budget; a way to make
+a style's step off or on.
 
 Each is a change, its audit, and the waiting workers' being told, in one transaction.
 """
@@ -18,16 +19,48 @@ from jobs.cloud.provider import Provider
 from jobs.database import Database, outbox_of
 from jobs.errors import NotFound
 from jobs.orders import pauses
+from jobs.orders.rungs import name_way
+from jobs.resources import RESOURCES
+from jobs.styles.ladder import rungs_of
+from jobs.styles.shelf import StyleShelf
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Path:
+    """One way to make one step of a style."""
+
+    style: str
+    position: int
+    rung: int
+    what: str
+    """Its resource, and its provider if it has one."""
+    when: tuple[str, ...]
+
+    @property
+    def scope(self) -> str:
+        """What its pause is called."""
+        return pauses.path_scope(self.style, self.position, self.rung)
+
+
+def list_paths(shelf: StyleShelf) -> list[Path]:
+    """Every way of every style that is not broken, in order."""
+    return [
+        Path(name, position, rung.number, name_way(rung.resource, rung.provider), tuple(sorted(rung.when)))
+        for name, style in shelf.all().items()
+        for position, step in enumerate((style.recipe or {"steps": []})["steps"])
+        for rung in rungs_of(step)
+    ]
+
+
+@dataclass(frozen=True)
 class Switches:
-    """All of them. Each raises NotFound for a provider that there is not."""
+    """All of them. Each raises NotFound for a provider or a way that there is not."""
 
     database: Database
     providers: Mapping[str, Provider]
+    shelf: StyleShelf
 
     def pause_provider(self, name: str, *, actor: str) -> None:
         """No new call until somebody resumes it. What was sent is followed to its end."""
@@ -40,6 +73,25 @@ class Switches:
     def set_budget(self, name: str, budget: float | None, *, actor: str) -> None:
         """What its calls of one day may cost; None: what the settings say."""
         self._change(name, "budget", actor, lambda session: brake.set_budget(session, name, budget), budget=budget)
+
+    def switch_path(self, style: str, position: int, rung: int, *, on: bool, actor: str) -> None:
+        """Nothing new is made this way, or again: what waits changes over where the style has an alternative for
+        `paused`, and waits where it has none. What was sent is followed to its end.
+        """
+        scope = pauses.path_scope(style, position, rung)
+        if scope not in {path.scope for path in list_paths(self.shelf)}:
+            raise NotFound()
+
+        def write(session: Session) -> None:
+            if on:
+                pauses.resume(session, scope)
+            else:
+                pauses.pause(session, scope, f"Switched off by {actor}.")
+            audit.note(session, actor, "path on" if on else "path off", scope)
+            outbox_of(session).room.update(RESOURCES)
+
+        self.database.write(write)
+        log.info("a way to make a style was switched", extra={"path": scope, "on": on, "actor": actor})
 
     def _change(self, name: str, action: str, actor: str, change: Callable[[Session], None], **detail: Any) -> None:
         if name not in self.providers:

@@ -22,6 +22,7 @@ from honcho.printer import Printer
 
 from jobs.errors import SettingsError
 from jobs.settings import Settings
+from jobs.styles.ladder import rungs_of
 from jobs.styles.shelf import BUILTIN, StyleShelf
 from scripts.launch import Launcher, start_redis
 
@@ -74,7 +75,8 @@ def longest_step_seconds(settings: Settings) -> float:
     """The longest time limit of any step of this machine's styles."""
     folders = [BUILTIN, settings.styles_dir] if settings.styles_dir else [BUILTIN]
     recipes = [style.recipe for style in StyleShelf(*folders).all().values() if style.recipe]
-    return max((float(step["timeout_s"]) for recipe in recipes for step in recipe["steps"]), default=0.0)
+    rungs = (rung for recipe in recipes for step in recipe["steps"] for rung in rungs_of(step))
+    return max((rung.timeout_s for rung in rungs), default=0.0)
 
 
 def _once_then(first: Any, later: Callable[[], None]) -> Callable[[int, FrameType | None], None]:

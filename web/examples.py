@@ -33,6 +33,14 @@ _TASK: dict[str, Any] = {
             "height": 1536,
             "bytes": 412803,
             "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+            "made_by": {
+                "resource": "comfyui",
+                "provider": None,
+                "model": None,
+                "server": "http://10.0.0.11:8188",
+                "alternative": False,
+                "why": None,
+            },
         }
     ],
     "steps": [{"index": 0, "resource": "comfyui", "status": "succeeded", "attempt": 1, "failures": 0}],

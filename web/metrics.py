@@ -35,6 +35,7 @@ COUNTERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("farm_tasks_ended", "ended", "Tasks that came to their end", ("style", "status", "kind")),
     ("farm_tasks_revived", "revived", "Failed tasks that were tried again", ("style",)),
     ("farm_attempts_retried", "retries", "Attempts that ended with another one to follow", ("resource", "kind")),
+    ("farm_fallbacks", "fallbacks", "Steps that changed over to an alternative while they were open", ("style", "why")),
     ("farm_worker_crashes", "crashes", "Workers that died while they held a step", ("resource",)),
     ("farm_repairs", "repairs", "What the reconciler repaired: S7, S8, S10, or a ring", ("move",)),
     ("farm_calls_closed", "calls", "Calls to the outside that were closed", ("resource", "provider", "outcome")),

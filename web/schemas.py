@@ -49,6 +49,17 @@ class Reason(Shape):
     message: str = Field(description="A sentence for the attendant.")
 
 
+class MadeBy(Shape):
+    """What made a picture."""
+
+    resource: str
+    provider: str | None = Field(description="The cloud provider; `frame` stands for the plain framed photo.")
+    model: str | None
+    server: str | None = Field(description="The ComfyUI server.")
+    alternative: bool = Field(description="The style, or a step of it, was not made as written but by an alternative.")
+    why: str | None = Field(description="Why: `paused`, `unavailable`, `refused` or `slow`; null without alternative.")
+
+
 class Image(Shape):
     """A finished picture."""
 
@@ -59,6 +70,7 @@ class Image(Shape):
     height: Count
     bytes: Count
     sha256: str
+    made_by: MadeBy | None = Field(description="Null for pictures of before this was written down.")
 
 
 class Step(Shape):

@@ -114,6 +114,7 @@ def _describe_image(image: models.Image, signer: Signer) -> dict[str, Any]:
         "height": image.height,
         "bytes": image.bytes,
         "sha256": image.sha256,
+        "made_by": None if image.made_by is None else dict.fromkeys(schemas.MadeBy.model_fields) | image.made_by,
     }
 
 

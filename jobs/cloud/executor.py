@@ -9,7 +9,7 @@ import time
 
 from jobs.cloud.provider import Done, ImageRequest, NotThere, Pending, Provider, Unheard
 from jobs.cloud.providers import make_providers
-from jobs.errors.steps import BadInput, ExecutionFailed, OutcomeUnknown
+from jobs.errors.steps import ExecutionFailed, NotConfigured, OutcomeUnknown
 from jobs.media.images import prepare_picture, shrink
 from jobs.orders.work import Control, Made, Terms, Work
 from jobs.settings import Settings
@@ -34,7 +34,7 @@ class CloudExecutor:
         """Buy the step's picture, or get what an earlier attempt bought. Raises StepError or ClaimLost."""
         provider = self._providers.get(work.step["provider"])
         if provider is None or not provider.is_configured():
-            raise BadInput("The provider of this style is not configured.", outcome="unsent")
+            raise NotConfigured()
         while True:
             try:
                 done = self._buy(provider, work, control)

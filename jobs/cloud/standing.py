@@ -17,6 +17,7 @@ from jobs.orders import calls
 from jobs.orders.models import Call, Pause, Step, Task
 from jobs.orders.pauses import list_paused
 from jobs.settings import Settings
+from jobs.settings.providers import WITHOUT_SETTINGS
 
 UNKNOWN_SHOWN = 100
 
@@ -50,7 +51,7 @@ class UnknownCall:
 
 
 def list_standings(session: Session, providers: Mapping[str, Provider], settings: Settings) -> list[Standing]:
-    """Every provider in the order of their names."""
+    """Every provider in the order of their names, but those that work inside the farm: nothing of them is braked."""
     now = now_of(session)
     paused = list_paused(session, now)
     brakes = {row.provider: row for row in session.scalars(select(Brake))}
@@ -59,6 +60,8 @@ def list_standings(session: Session, providers: Mapping[str, Provider], settings
         load[name or ""] = load.get(name or "", 0) + count
     standings = []
     for name, provider in sorted(providers.items()):
+        if name in WITHOUT_SETTINGS:
+            continue
         row = brakes.get(name)
         pause = paused.get(brake.scope_of(name))
         left = (pause.until - now).total_seconds() if pause is not None and pause.until is not None else None

@@ -102,7 +102,7 @@ class Abilities:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._catalogs: dict[str, Catalog] = {}
-        self._missing: dict[tuple[str, str, int], list[str]] = {}
+        self._missing: dict[tuple[str, str, int, int], list[str]] = {}
 
     def missing(
         self,
@@ -110,15 +110,16 @@ class Abilities:
         catalog_id: str | None,
         recipe_id: str,
         position: int,
+        rung: int,
         read_step: Callable[[], dict[str, Any]],
     ) -> list[str]:
-        """What a server with this catalog lacks for step `position` of a recipe; empty when it can run it.
+        """What a server with this catalog lacks for step `position` of a recipe on this rung; empty when it can run it.
 
-        `read_step` gives the step's document; it is asked once for each catalog and recipe.
+        `read_step` gives the rung's document; it is asked once for each catalog and rung.
         """
         if catalog_id is None:
             return ["its list of nodes"]
-        key = (catalog_id, recipe_id, position)
+        key = (catalog_id, recipe_id, position, rung)
         with self._lock:
             if key in self._missing:
                 return self._missing[key]

@@ -24,8 +24,10 @@ from jobs.orders import calls
 from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call, Event, Recipe, Step, Task
 from jobs.orders.moves import Held, claim_step
-from jobs.orders.pauses import list_paused
+from jobs.orders.pauses import list_paused, scopes_of
+from jobs.orders.rungs import is_change_over
 from jobs.resources import RESOURCES
+from jobs.styles.ladder import document_of
 
 FEW_STEPS = 8
 RECENT_CALLS = 500
@@ -102,18 +104,17 @@ class Claims:
         room = self._limits.total - sum(load.values())
         places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
         due = False
-        for step_id, position, provider, style, recipe_id, call_id in chain((first,), rows):
+        for step_id, position, rung, provider, style, recipe_id, call_id in chain((first,), rows):
             if call_id is not None:
                 call = calls.as_open_call(session.get_one(Call, call_id))
                 return True, Candidate(step_id, call.server, call)
-            scopes = {f"resource:{name}", f"provider:{provider}", f"style:{style}"}
-            if scopes & paused.keys():
+            if scopes_of(name, provider, style, position, rung) & paused.keys():
                 continue
             due = True
             if room <= 0:
                 continue
             if places is not None:
-                server = places.choose(step_id, recipe_id, position)
+                server = places.choose(step_id, recipe_id, position, rung)
                 if server is not None:
                     return True, Candidate(step_id, server, None)
             else:
@@ -126,7 +127,7 @@ class Claims:
     def _list_due(self, session: Session, now: datetime) -> Iterator[Any]:
         """Queued steps whose moment has come, in order. A few first: while there is room, the first is the answer."""
         query = (
-            select(Step.id, Step.position, Step.provider, Task.style, Task.recipe_id, Call.id)
+            select(Step.id, Step.position, Step.rung, Step.provider, Task.style, Task.recipe_id, Call.id)
             .join(Task, Task.id == Step.task_id)
             .outerjoin(Call, (Call.step_id == Step.id) & (Call.state == "open"))
             .where(
@@ -160,19 +161,18 @@ class _Places:
             state for state in list_states(session) if state.usable and self._load.get(state.url, 0) < limits.depth
         ]
 
-    def choose(self, step_id: int, recipe_id: str, position: int) -> str | None:
+    def choose(self, step_id: int, recipe_id: str, position: int, rung: int) -> str | None:
         """The least busy free server that can run the step and has not rejected it."""
         if not self._free:
             return None
 
         def read_step() -> dict[str, Any]:
-            step: dict[str, Any] = self._session.get_one(Recipe, recipe_id).document["steps"][position]
-            return step
+            return document_of(self._session.get_one(Recipe, recipe_id).document, position, rung)
 
         able: list[ServerState] = [
             state
             for state in self._free
-            if not self._abilities.missing(self._session, state.catalog_id, recipe_id, position, read_step)
+            if not self._abilities.missing(self._session, state.catalog_id, recipe_id, position, rung, read_step)
         ]
         if not able:
             return None
@@ -204,24 +204,28 @@ def has_untried_server(session: Session, abilities: Abilities, step_id: int, ser
     """
     step = session.get_one(Step, step_id)
     recipe_id = step.task.recipe_id
-    document = step.task.recipe.document["steps"][step.position]
+    document = document_of(step.task.recipe.document, step.position, step.rung)
     rejected = _list_rejecting(session, step_id) | {server}
     return any(
         state.url not in rejected
-        and not abilities.missing(session, state.catalog_id, recipe_id, step.position, lambda: document)
+        and not abilities.missing(session, state.catalog_id, recipe_id, step.position, step.rung, lambda: document)
         for state in list_states(session)
     )
 
 
 def _list_rejecting(session: Session, step_id: int) -> set[str | None]:
-    """Servers that rejected the step's workflow since it was accepted or, by a repeated try (S9), revived."""
+    """Servers that rejected the step's workflow since it was accepted, revived by a repeated try (S9), or changed over
+    to another workflow.
+    """
     rejections = session.execute(
         select(Call.server, Call.opened_at).where(Call.step_id == step_id, Call.outcome == "rejected")
     ).all()
     if not rejections:
         return set()
     task_id = session.get_one(Step, step_id).task_id
-    revived_at = session.scalar(
-        select(func.max(Event.at)).where(Event.task_id == task_id, Event.step_id == step_id, Event.move == "S9")
+    anew_at = session.scalar(
+        select(func.max(Event.at)).where(
+            Event.task_id == task_id, Event.step_id == step_id, or_(Event.move == "S9", is_change_over())
+        )
     )
-    return {server for server, opened_at in rejections if revived_at is None or opened_at >= revived_at}
+    return {server for server, opened_at in rejections if anew_at is None or opened_at >= anew_at}

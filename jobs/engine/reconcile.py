@@ -25,12 +25,13 @@ from jobs.comfyui.care import ServerCare
 from jobs.database import Database, now_of, outbox_of
 from jobs.engine import rings
 from jobs.engine.changes import RECONCILE_CHANNEL, Listener
+from jobs.engine.ladder import Ladder
 from jobs.engine.orphans import sweep_orphans
 from jobs.engine.retries import REASONS
 from jobs.engine.stopping import StopFlag
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
-from jobs.orders import calls, pauses, repairs, tallies
+from jobs.orders import calls, pauses, repairs, rungs, tallies
 from jobs.orders.models import Step, Task
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
@@ -48,8 +49,11 @@ LISTENER_END_SECONDS = 5.0
 class Reconciler:
     """Runs until `stop` is set."""
 
-    def __init__(self, database: Database, redis: Redis, storage: DiskStorage, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, storage: DiskStorage, ladder: Ladder, settings: Settings
+    ) -> None:
         self._database = database
+        self._ladder = ladder
         self._redis = redis
         self._storage = storage
         self._settings = settings
@@ -86,7 +90,7 @@ class Reconciler:
         listener.join(LISTENER_END_SECONDS)
 
     def sweep(self) -> None:
-        """S7, S8 and S10 for whatever is due for them; pauses that are over; calls at servers that are gone."""
+        """S7, S8, S10 and S12 for whatever is due for them; pauses that are over; calls at servers that are gone."""
         if time.monotonic() - self._last_round > self._settings.claim_s / 2:
             self._distrust_claims()  # we were away ourselves, and so perhaps was everybody's way to the database
         if time.monotonic() >= self._trust_claims_at:
@@ -96,6 +100,15 @@ class Reconciler:
             self._repair(repairs.requeue_step, step_id, actor=ACTOR)
         for task_id in self._database.read(repairs.list_past_deadline):
             self._repair(repairs.expire_task, task_id, actor=ACTOR, reason=REASONS["deadline"])
+        for change in self._database.read(self._ladder.list_changes):
+            self._repair(
+                rungs.change_over,
+                change.step_id,
+                attempt=change.attempt,
+                rung=change.rung,
+                why=change.why,
+                actor=ACTOR,
+            )
         self._database.write(end_pauses)
         self._database.write(close_unanswerable, self._settings)
         self._last_round = time.monotonic()
@@ -172,7 +185,7 @@ def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:
     now = now_of(session)
     paused = pauses.list_paused(session, now).keys()
     rows = session.execute(
-        select(Step.id, Step.attempt, Step.provider, Task.style)
+        select(Step.id, Step.attempt, Step.position, Step.rung, Step.provider, Task.style)
         .join(Task, Task.id == Step.task_id)
         .where(
             Step.resource == resource,
@@ -184,8 +197,8 @@ def list_due_steps(session: Session, resource: str) -> list[tuple[int, int]]:
     )
     return [
         (step_id, attempt)
-        for step_id, attempt, provider, style in rows
-        if not paused & {f"resource:{resource}", f"provider:{provider}", f"style:{style}"}
+        for step_id, attempt, position, rung, provider, style in rows
+        if not paused & pauses.scopes_of(resource, provider, style, position, rung)
     ]
 
 

@@ -24,6 +24,7 @@ from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.hold import Hold
+from jobs.engine.ladder import Ladder, reason_of
 from jobs.engine.retries import LOCAL_SECONDS, REASONS, Decision, decide, is_expected
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.errors.steps import AccountRefused, BadInput, Braked, Busy, ContentRefused, LocalTrouble, WorkflowRejected
@@ -32,6 +33,7 @@ from jobs.orders import moves
 from jobs.orders.models import Image, Step, Task
 from jobs.orders.work import Executor, Made, Work
 from jobs.settings import Settings
+from jobs.styles.ladder import document_of
 from jobs.styles.options import with_defaults
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Runner:
     announcer: Announcer
     executor: Executor
     abilities: Abilities
+    ladder: Ladder
     settings: Settings
 
     def run_step(self, claim: Claim, asked_at: float) -> None:
@@ -135,7 +138,7 @@ class Runner:
         return images
 
     def _settle(self, error: Exception, hold: Hold, failures: int) -> None:
-        """S5 or S6 for an attempt that ended with an error."""
+        """S5, on this rung or another one, or S6 for an attempt that ended with an error."""
         held = hold.held
         decision = decide(error, failures)
         if isinstance(error, WorkflowRejected) and not self.database.read(
@@ -158,6 +161,8 @@ class Runner:
         if hold.call.provider:
             decision = self._brake(hold.call.provider, error, decision)
         try:
+            if self._change_over(error, hold, decision, detail=detail, outcome=outcome):
+                return
             if decision.retry:
                 self._insist(
                     moves.retry_step,
@@ -181,6 +186,18 @@ class Runner:
                 )
         except ClaimLost:
             log.info("the step is no longer ours", extra=extra)
+
+    def _change_over(self, error: Exception, hold: Hold, decision: Decision, *, detail: str, outcome: str) -> bool:
+        """Whether the step goes on by an alternative instead. Raises ClaimLost."""
+        why = reason_of(error, decision)
+        if why is None:
+            return False
+        rung = self._insist(
+            self.ladder.leave, hold.held, hold.call.id, why, kind=decision.kind, detail=detail, outcome=outcome
+        )
+        if rung is not None:
+            log.warning("the step changes over", extra={"move": "S5", "why": why, "rung": rung.number})
+        return rung is not None
 
     def _brake(self, provider: str, error: Exception, decision: Decision) -> Decision:
         """Tell everybody else; the provider's pause then keeps the step back, so that lifting it is enough."""
@@ -227,5 +244,5 @@ def load_work(session: Session, step_id: int, read: Callable[[str], bytes]) -> t
         raise ClaimLost()  # the order was deleted this instant
     path = source
     seed = int(options.get("seed", task.seed))
-    work = Work(document["steps"][step.position], options, seed, lambda: read(path))
+    work = Work(document_of(document, step.position, step.rung), options, seed, lambda: read(path))
     return work, step.timeout_s, step.failures, {"task_id": task.task_id, "order_id": task.order.order_id}

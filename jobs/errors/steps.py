@@ -9,6 +9,7 @@ StepError
   BadAnswer                it answered something that cannot be used
   ContentRefused           it will not make this picture
   BadInput                 it will never take this input
+    NotConfigured          nobody set up what the style needs
   WorkflowRejected         this server does not take the workflow; another may
   AccountRefused           key, region or model
     QuotaExhausted         no money left there
@@ -102,6 +103,12 @@ class BadInput(StepError):
     """The photo or the style was not accepted."""
 
     kind = "bad_input"
+
+
+class NotConfigured(BadInput):
+    """The provider of this style is not configured."""
+
+    outcome = "unsent"
 
 
 class WorkflowRejected(StepError):

@@ -30,6 +30,8 @@ STORED_SIDE = 4096
 PHOTO_QUALITY = 92
 PICTURE_QUALITY = 95
 THUMBNAIL_SIDE = 480
+PAPER, PAPER_SHARE = (250, 247, 240), 0.06
+"""The colour of a plain frame's paper, and its border as a share of the picture's shorter side."""
 DECODES_AT_ONCE = 2
 SHRINKABLE_MODES = ("RGB", "L", "CMYK")
 """Pixels that can be averaged as they are."""
@@ -101,6 +103,24 @@ def shrink(data: bytes, side: int) -> bytes:
         # The gap of 1 lets the decoder halve a large photo, and so the memory for it.
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=1.0)
         return _encode_jpeg(image, PHOTO_QUALITY).data
+
+
+def frame_photo(data: bytes, width: int | None, height: int | None, border: int | None) -> bytes:
+    """One of our own JPEGs whole on paper of `width` × `height` px, at least `border` px of it on each side.
+
+    Without a size the paper is as large as the photo; without a border it takes a share of the shorter side.
+    """
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        size = (width or max(image.width, MIN_PICTURE_SIDE), height or max(image.height, MIN_PICTURE_SIDE))
+        rim = round(min(size) * PAPER_SHARE) if border is None else border
+        # Paper that is all border would leave nothing of the photo.
+        room = (max(size[0] - 2 * rim, MIN_PICTURE_SIDE), max(size[1] - 2 * rim, MIN_PICTURE_SIDE))
+        scale = min(room[0] / image.width, room[1] / image.height)
+        fitted = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+        photo = image.convert("RGB").resize(fitted, Image.Resampling.LANCZOS)
+    paper = Image.new("RGB", size, PAPER)
+    paper.paste(photo, ((size[0] - photo.width) // 2, (size[1] - photo.height) // 2))
+    return _encode_jpeg(paper, PICTURE_QUALITY).data
 
 
 class _TooBig(Exception):

@@ -22,6 +22,7 @@ from jobs.orders.models import Order, Photo, Recipe, Step, Task
 from jobs.orders.moves import count_queued, queue_first_step
 from jobs.orders.pauses import list_paused
 from jobs.orders.repairs import PASSING_KINDS, revive_task
+from jobs.styles.ladder import Choice
 from jobs.styles.options import key_of
 from jobs.styles.shelf import Style
 
@@ -97,15 +98,17 @@ def find_missing(session: Session, request: Request) -> Missing:
 
 
 def look(
-    session: Session, request: Request, check_available: Callable[[Session, Style], None], bounds: Bounds
-) -> Missing:
-    """What is new of a request; raises when it could not be taken now. Plain reads, before any photo is decoded."""
+    session: Session, request: Request, choose_rungs: Callable[[Session, Style], list[Choice]], bounds: Bounds
+) -> tuple[Missing, list[Choice]]:
+    """What is new of a request, and how its steps would begin; raises when it could not be taken now.
+
+    Plain reads, before any photo is decoded.
+    """
     missing = find_missing(session, request)
-    if missing:
-        check_available(session, request.style)
+    choices = choose_rungs(session, request.style) if missing else []
     if missing.fresh:  # what is tried again never enters the count
         check_room(session, len(missing.fresh), bounds.queue_limit)
-    return missing
+    return missing, choices
 
 
 def check_room(session: Session, new: int, queue_limit: int) -> None:
@@ -117,9 +120,14 @@ def check_room(session: Session, new: int, queue_limit: int) -> None:
 
 
 def insert(
-    session: Session, request: Request, stored: dict[str, StoredPhoto], signer: Signer, bounds: Bounds
+    session: Session,
+    request: Request,
+    choices: list[Choice],
+    stored: dict[str, StoredPhoto],
+    signer: Signer,
+    bounds: Bounds,
 ) -> Taken | None:
-    """Count and insert. None when nothing was added."""
+    """Count and insert. `choices`: how each step begins. None when nothing was added."""
     advisory_lock(session, ADMISSION_LOCK)
     now = now_of(session)
     order = _find_order(session, request)
@@ -145,6 +153,7 @@ def insert(
             order.id,
             photo,
             request.style,
+            choices,
             request.options,
             take=0,
             now=now,
@@ -162,6 +171,7 @@ def add_task(
     order_id: int,
     photo: Photo,
     style: Style,
+    choices: list[Choice],
     options: dict[str, Any],
     *,
     take: int,
@@ -169,7 +179,9 @@ def add_task(
     deadline_s: float,
     actor: str,
 ) -> Task:
-    """Insert a task with its steps, the first of them queued (S1). `style` must have a recipe."""
+    """Insert a task with its steps, the first of them queued (S1). `style` must have a recipe; `choices` says on which
+    rung each step begins.
+    """
     if style.recipe is None:
         raise ValueError("a style without a recipe cannot be ordered")
     if session.get(Recipe, style.recipe_id) is None:
@@ -193,13 +205,15 @@ def add_task(
     session.add(task)
     session.flush()
     record(session, now, "accepted", order_id=order_id, task_id=task.id, actor=actor, detail={"style": style.name})
-    for position, document in enumerate(style.recipe["steps"]):
+    for position, choice in enumerate(choices):
         step = Step(
             task_id=task.id,
             position=position,
-            resource=document["resource"],
-            provider=document.get("provider"),
-            timeout_s=document["timeout_s"],
+            rung=choice.rung.number,
+            rung_why=choice.why,
+            resource=choice.rung.resource,
+            provider=choice.rung.provider,
+            timeout_s=choice.rung.timeout_s,
             status="pending",
         )
         session.add(step)

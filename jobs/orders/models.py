@@ -115,6 +115,10 @@ class Step(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
     position: Mapped[int]
+    rung: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How it is made: 0 as the style's step is written, n by its n-th alternative. The next three columns follow it."""
+    rung_why: Mapped[str | None] = mapped_column(String(16))
+    """Why it is not made as written: paused, unavailable, refused or slow."""
     resource: Mapped[str] = mapped_column(String(32))
     provider: Mapped[str | None] = mapped_column(String(32))
     timeout_s: Mapped[float]
@@ -195,6 +199,10 @@ class Image(Base):
     bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    made_by: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """resource, provider and model, or server; `alternative`: was this step or one before it not made as written, and
+    `why`. None: made before this was written down.
+    """
 
     task: Mapped[Task] = relationship(back_populates="images")
 
@@ -217,7 +225,7 @@ class Event(Base):
 
 
 class Pause(Base):
-    """Nothing of this scope (`resource:comfyui`, `provider:openai`, `style:poster`, `intake`) starts until then."""
+    """Nothing of this scope (pauses.py names them) starts until then."""
 
     __tablename__ = "pauses"
 

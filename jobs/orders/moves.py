@@ -18,6 +18,7 @@ from jobs.database import now_of, outbox_of
 from jobs.errors import ClaimLost
 from jobs.orders import calls
 from jobs.orders.events import raise_version, record
+from jobs.orders.makers import tell_maker
 from jobs.orders.models import Image, Step, Task
 from jobs.orders.states import check_step_move, check_task_move
 
@@ -125,6 +126,7 @@ def finish_step(
         claim_until=None,
     )
     calls.close(session, call_id, now, outcome="succeeded", cost=cost)
+    made_by = tell_maker(session, held.step_id, call_id)
     for image in images:
         session.add(
             Image(
@@ -135,6 +137,7 @@ def finish_step(
                 attempt=held.attempt,
                 final=following is None,
                 created_at=now,
+                made_by=made_by,
             )
         )
     _record(session, now, "S4", held, images=len(images), **({} if cost is None else {"cost": cost}))

@@ -1,6 +1,6 @@
 """Pauses: nothing of a scope starts until then. Rows, so that a wiped Redis forgets none.
 
-Scopes are `resource:<name>`, `provider:<name>`, `style:<name>` and `intake`.
+Scopes are `resource:<name>`, `provider:<name>`, `style:<name>`, `path:<style>:<position>:<rung>` and `intake`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,21 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of
 from jobs.orders.models import Pause
+
+
+def path_scope(style: str, position: int, rung: int) -> str:
+    """What a pause of one way to make a style's step is called."""
+    return f"path:{style}:{position}:{rung}"
+
+
+def scopes_of(resource: str, provider: str | None, style: str, position: int, rung: int) -> set[str]:
+    """All scopes whose pause keeps a step on this rung back."""
+    return {
+        f"resource:{resource}",
+        f"provider:{provider}",
+        f"style:{style}",
+        path_scope(style, position, rung),
+    }
 
 
 def pause(session: Session, scope: str, why: str, seconds: float | None = None, *, kind: str = "operator") -> None:

@@ -5,7 +5,9 @@ A step:  pending -S1-> queued -S2-> running -S4-> succeeded
                          |             |-S6-> failed -S9-> queued (an operator, a repeated submission)
                          +-----S7------+
          any open state -S10-> failed (deadline), -S11-> canceled
-S3 is the beat: running -> running. A task:  queued -> running -> succeeded | failed | canceled; S9: failed -> running.
+S3 is the beat: running -> running. S12 takes a waiting step to another rung of its ladder: queued -> queued; S5 does so
+with a step whose attempt ended, instead of S6.
+A task:  queued -> running -> succeeded | failed | canceled; S9: failed -> running.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ STEP_MOVES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "S9": (frozenset({"failed"}), frozenset({"queued"})),
     "S10": (OPEN_STEP, frozenset({"failed"})),
     "S11": (OPEN_STEP, frozenset({"canceled"})),
+    "S12": (frozenset({"queued"}), frozenset({"queued"})),
 }
 
 TASK_MOVES: dict[str, frozenset[str]] = {

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, TextClause, case, false, func, select, text, update
+from sqlalchemy import Select, TextClause, case, false, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from jobs.database import advisory_lock, now_of
 from jobs.orders.models import Event, Step, Tally, TallyPosition, Task
+from jobs.orders.rungs import is_change_over, read_way
 
 TALLY_LOCK = 0x6661726D03
 BATCH = 1_000
@@ -35,7 +36,7 @@ Counts = dict[tuple[str, tuple[str, ...]], float]
 
 @dataclass(frozen=True)
 class Counted:
-    """An event with what never changes again of its task and step."""
+    """An event with what never changes again of its task and step; resource and provider are those of its moment."""
 
     id: int
     at: datetime
@@ -69,6 +70,8 @@ def fold(events: Iterable[Counted]) -> Counts:
     counts: Counts = defaultdict(float)
     for event in events:
         style, resource = event.style or "", event.resource or ""
+        if event.move in ("S5", "S12") and "rung" in event.detail:
+            counts["fallbacks", (style, str(event.detail["why"]))] += 1
         if event.actor == RECONCILER and event.move in ("S7", "S8", "S10"):
             counts["repairs", (event.move,)] += 1
         if event.move == "accepted" and event.task_id is not None:
@@ -83,7 +86,7 @@ def fold(events: Iterable[Counted]) -> Counts:
             if event.at == event.finished_at and event.created_at:
                 _observe(counts, "task_seconds", (style,), event.at, event.created_at, WORK_BUCKETS)
                 counts["ended", (style, "succeeded", "")] += 1
-        elif event.move == "S5":
+        elif event.move == "S5" and "rung" not in event.detail:
             counts["retries", (resource, str(event.detail.get("kind", "")))] += 1
         elif event.move == "S7" and event.detail.get("crashed"):
             counts["crashes", (resource,)] += 1
@@ -192,7 +195,15 @@ def _snapshot(bound: str) -> TextClause:
 
 
 def _select_events() -> Select[Any]:
-    earlier = aliased(Step)
+    earlier, later = aliased(Step), aliased(Event)
+    next_change = (
+        select(later.detail["from"].as_string())
+        .where(
+            later.task_id == Event.task_id, later.step_id == Event.step_id, later.id >= Event.id, is_change_over(later)
+        )
+        .order_by(later.id)
+        .limit(1)
+    )
     canceled_before = (
         select(earlier.id)
         .where(earlier.task_id == Event.task_id, earlier.position < Step.position, earlier.finished_at == Event.at)
@@ -216,6 +227,8 @@ def _select_events() -> Select[Any]:
             Step.claimed_at,
             # A canceled task leaves an event for each open step; the first of them counts.
             case((Event.move == "S11", ~canceled_before), else_=false()),
+            # Where the step was: the next change of rung says where from; without one it is there still.
+            case((Step.rung > 0, next_change.scalar_subquery()), else_=null()),
         )
         .outerjoin(Task, Task.id == Event.task_id)
         .outerjoin(Step, Step.id == Event.step_id)
@@ -227,7 +240,16 @@ def _load(session: Session, after: int, until: int, limit: int) -> list[Counted]
     if until <= after:
         return []
     rows = session.execute(_select_events().where(Event.id > after, Event.id <= until).limit(limit))
-    return [Counted(*row) for row in rows]
+    return [_read(*row) for row in rows]
+
+
+def _read(*columns: Any) -> Counted:
+    *own, was_at = columns
+    event = Counted(*own)
+    if was_at is None:
+        return event
+    resource, provider = read_way(was_at)
+    return replace(event, resource=resource, provider=provider)
 
 
 def add(session: Session, counts: Counts) -> None:

@@ -14,7 +14,16 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import SettingsError
-from jobs.settings.providers import DEFAULTS, ProviderSettings, Seconds, Words, check_http_url, load_provider
+from jobs.settings.providers import (
+    DEFAULTS,
+    WITHOUT_SETTINGS,
+    ProviderSettings,
+    Seconds,
+    Words,
+    check_http_url,
+    free_of_settings,
+    load_provider,
+)
 
 
 class Settings(BaseSettings):
@@ -62,6 +71,7 @@ class Settings(BaseSettings):
     stall_s: Seconds = 90
     lookup_gap_s: Seconds = 2
     crash_wait_s: float = Field(10, ge=0, le=3600)
+    fallback_pause_s: float = Field(30, ge=0, le=86_400)
     idle_s: Seconds = 30
     transfer_s: Seconds = 150
 
@@ -86,7 +96,7 @@ class Settings(BaseSettings):
                 wrong += _explain(exc, f"{name}_")
         if settings is None or wrong:
             raise SettingsError("; ".join(wrong))
-        settings._providers = providers
+        settings._providers = providers | {name: free_of_settings() for name in WITHOUT_SETTINGS}
         return settings
 
     @field_validator("comfyui_urls", "allowed_hosts", "trusted_proxies", mode="before")

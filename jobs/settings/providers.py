@@ -23,6 +23,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """Each provider's name, and what holds for it unless the operator says otherwise."""
 
+WITHOUT_SETTINGS = ("frame",)
+"""Providers that work inside the farm: no key, no address, no price, and so nothing to set."""
+
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -84,6 +87,11 @@ class ProviderSettings(BaseSettings):
     def price_of(self, model: str) -> float | None:
         """What one call of a model costs, by the operator's list; `*` stands for all others."""
         return self.prices.get(model, self.prices.get("*"))
+
+
+def free_of_settings() -> ProviderSettings:
+    """What stands for a provider that has nothing to set. Reads no environment."""
+    return ProviderSettings.model_construct(prices={"*": 0.0})
 
 
 def load_provider(name: str, overrides: dict[str, Any], env_file: Any) -> ProviderSettings:

@@ -119,7 +119,7 @@ def load_style(path: Path) -> Style:
 def _explain(exc: Exception) -> str:
     if isinstance(exc, ValidationError):
         error = exc.errors()[0]
-        return f"style.toml: {'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+        return f"style.toml: {_name_place(error['loc'])}: {error['msg'].removeprefix('Value error, ')}"
     if isinstance(exc, FileNotFoundError):
         return f"the file {Path(exc.filename).name} is missing"
     if isinstance(exc, OSError):
@@ -129,6 +129,17 @@ def _explain(exc: Exception) -> str:
     if isinstance(exc, tomllib.TOMLDecodeError):
         return f"style.toml is not TOML: {exc}"
     return str(exc) or type(exc).__name__
+
+
+def _name_place(loc: tuple[int | str, ...]) -> str:
+    """`step 1, alternative 2: prompt` for ("steps", 0, "api", "alternatives", 1, "api", "prompt")."""
+    words, rest = list[str](), loc
+    for table, word in (("steps", "step"), ("alternatives", "alternative")):
+        if len(rest) > 1 and rest[0] == table and isinstance(rest[1], int):
+            words.append(f"{word} {rest[1] + 1}")
+            rest = rest[3:]  # after the number stands the table's resource
+    field = ".".join(str(part) for part in rest)
+    return ": ".join(part for part in (", ".join(words), field) if part)
 
 
 def _readable(text: str) -> str:

@@ -193,6 +193,7 @@ CLOSED = {("farm_tasks", "status"), ("farm_servers", "state"), ("farm_resource_w
 """Labels all of whose values are always there."""
 EMPTY_UNTIL_IT_HAPPENS = {
     "farm_paused": {"scope"},
+    "farm_fallbacks_total": {"style", "why"},
     "farm_worker_crashes_total": {"resource"},
     "farm_repairs_total": {"move"},
     "farm_calls_cost_total": {"provider"},

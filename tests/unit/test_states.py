@@ -25,6 +25,7 @@ ALLOWED = {
     ("S9", "failed", "queued"),
     *(("S10", before, "failed") for before in OPEN),
     *(("S11", before, "canceled") for before in OPEN),
+    ("S12", "queued", "queued"),
 }
 
 

@@ -1,4 +1,6 @@
-"""The cloud providers: who may be called, who is paused until when and why, and what they cost."""
+"""The cloud providers: who may be called, who is paused until when and why, and what they cost; and the ways in which
+styles are made, each to be switched off and on.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,9 @@ from sqlalchemy.orm import Session
 from jobs.access.operators import Operator
 from jobs.cloud import brake
 from jobs.cloud.standing import list_standings, list_unknown
+from jobs.database import now_of
+from jobs.orders.pauses import list_paused
+from jobs.switches import list_paths
 from web.auth import needs_operator
 from web.context import farm
 from web.ops import ops
@@ -30,6 +35,8 @@ def show_providers(operator: Operator) -> ResponseReturnValue:
             "standings": list_standings(session, the_farm.providers, the_farm.settings),
             "spending": brake.list_spending(session),
             "unknown": list_unknown(session),
+            "paths": list_paths(the_farm.shelf),
+            "off": list_paused(session, now_of(session)),
         }
 
     return render_template("ops/providers.html", **the_farm.database.read(look))
@@ -50,6 +57,15 @@ def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
     """Try it again now."""
     farm().switches.resume_provider(name, actor=operator.username)
     flash(f"{name} is tried again: one call first, more as it succeeds.")
+    return redirect(url_for("ops.show_providers"))
+
+
+@ops.post("/paths/<style>/<int:position>/<int:rung>/<any(on, off):state>")
+@needs_operator
+def switch_path(operator: Operator, style: str, position: int, rung: int, state: str) -> ResponseReturnValue:
+    """Switch one way to make a style's step off or on."""
+    farm().switches.switch_path(style, position, rung, on=state == "on", actor=operator.username)
+    flash(f"This way of {style} is switched {state}.")
     return redirect(url_for("ops.show_providers"))
 
 

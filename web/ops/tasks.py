@@ -56,6 +56,7 @@ def show_task(operator: Operator, task_id: str) -> ResponseReturnValue:
             "url": f"/api/v1/images/{farm().signer.image_token(image.uid, 'full', now)}",
             "thumbnail": f"/api/v1/images/{farm().signer.image_token(image.uid, 'thumbnail', now)}",
             "final": image.final,
+            "made_by": image.made_by,
             "step": next(step.position for step in story.steps if step.id == image.step_id),
         }
         for image in story.task.images

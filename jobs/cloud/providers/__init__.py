@@ -8,6 +8,7 @@ from jobs.cloud.provider import Provider
 from jobs.cloud.providers.ark_images import ArkImages, SiliconflowImages
 from jobs.cloud.providers.dashscope import Dashscope
 from jobs.cloud.providers.fal import Fal
+from jobs.cloud.providers.frame import Frame
 from jobs.cloud.providers.gemini import Gemini
 from jobs.cloud.providers.openai_images import OpenaiImages
 from jobs.cloud.providers.replicate import Replicate
@@ -22,6 +23,7 @@ PROVIDERS: dict[str, Callable[[str, ProviderSettings], Provider]] = {
     "replicate": Replicate,
     "fal": Fal,
     "dashscope": Dashscope,
+    "frame": Frame,
 }
 """Name, as styles and settings use it -> how to make the provider from what is set for it."""
 

@@ -23,6 +23,7 @@ SOURCES = {
     "S9": frozenset({"failed"}),
     "S10": OPEN,
     "S11": OPEN,
+    "S12": frozenset({"queued"}),
 }
 CRASHES_UNTIL_WAIT = 2
 
@@ -33,6 +34,8 @@ class _Life:
 
     status: str
     attempt: int
+    rung: int | None = None
+    """Where a change of rung has led; None before the first: at acceptance it may begin on any."""
 
 
 def find_illegal(evidence: Evidence) -> list[Finding]:
@@ -70,17 +73,23 @@ def _play_task(evidence: Evidence, steps: list[StepRow], histories: dict[int, li
                 f" and its row says {step.status}, attempt {step.attempt}"
             )
             yield evidence.find_step(step.id, sentence)
+        if life.rung not in (None, step.rung):
+            yield evidence.find_step(
+                step.id, f"its history leads to rung {life.rung}, and its row says rung {step.rung}"
+            )
         is_next = is_next and life.status == "succeeded"
 
 
 def _move(life: _Life, event: EventRow) -> str | None:
     """Take the step on by one move; what was wrong with it."""
-    before, attempt = life.status, life.attempt
+    before, attempt, rung = life.status, life.attempt, life.rung or 0
     if event.move == "S7" and event.detail.get("kind") != "poison":
         waits = event.detail.get("crashed") and event.detail.get("crashes", 0) >= CRASHES_UNTIL_WAIT
         life.status, life.attempt = "retrying" if waits else "queued", attempt + 1
-    elif event.move in ("S5", "S9"):
+    elif event.move in ("S5", "S9", "S12"):
         life.status, life.attempt = "retrying" if event.move == "S5" else "queued", attempt + 1
+        if event.move in ("S5", "S12"):
+            life.rung = event.detail.get("rung", life.rung)
     else:
         ends = {"S2": "running", "S4": "succeeded", "S8": "queued", "S11": "canceled"}
         life.status = ends.get(event.move, "failed")
@@ -89,6 +98,16 @@ def _move(life: _Life, event: EventRow) -> str | None:
     allowed = {attempt, attempt + 1} if event.move == "S9" else {attempt}
     if event.attempt not in allowed:
         return f"{event.move} was made by attempt {event.attempt}, and attempt {attempt} was its own"
+    return _climb(event, rung)
+
+
+def _climb(event: EventRow, before: int) -> str | None:
+    """What is wrong with a change of rung: it leads down the ladder, and S12 is one in any case."""
+    after = event.detail.get("rung")
+    if event.move == "S12" and after is None:
+        return f"S12 of attempt {event.attempt} names no rung"
+    if after is not None and after <= before:
+        return f"{event.move} of attempt {event.attempt} led from rung {before} to rung {after}"
     return None
 
 

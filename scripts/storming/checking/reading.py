@@ -76,7 +76,7 @@ def read_snapshot(session: Session) -> Snapshot:
             for task, order_id in tasks
         ),
         steps=tuple(
-            StepRow(step.id, step.task_id, step.position, step.resource, step.status, step.attempt)
+            StepRow(step.id, step.task_id, step.position, step.resource, step.status, step.attempt, step.rung)
             for step in session.scalars(select(Step).order_by(Step.id))
         ),
         calls=tuple(

@@ -33,6 +33,7 @@ class StepRow:
     resource: str
     status: str
     attempt: int
+    rung: int = 0
 
 
 @dataclass(frozen=True)
