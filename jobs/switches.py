@@ -21,6 +21,7 @@ from jobs.errors import NotFound
 from jobs.orders import pauses
 from jobs.orders.rungs import name_way
 from jobs.resources import RESOURCES
+from jobs.settings.providers import WITHOUT_SETTINGS
 from jobs.styles.ladder import rungs_of
 from jobs.styles.shelf import StyleShelf
 
@@ -94,7 +95,7 @@ class Switches:
         log.info("a way to make a style was switched", extra={"path": scope, "on": on, "actor": actor})
 
     def _change(self, name: str, action: str, actor: str, change: Callable[[Session], None], **detail: Any) -> None:
-        if name not in self.providers:
+        if name not in self.providers or name in WITHOUT_SETTINGS:
             raise NotFound()
 
         def write(session: Session) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs.access.models import AuditEntry
+from jobs.cloud.standing import list_standings
 from jobs.comfyui import servers
 from jobs.engine.claims import Claim, has_untried_server
 from jobs.engine.ladder import Change
@@ -443,3 +444,11 @@ def test_the_reconciler_changes_over_by_itself_and_the_frame_is_made(farm: Farm,
     assert (image.width, image.height) == (400, 600)
     assert image.made_by is not None and image.made_by["why"] == "paused"
     assert (call.provider, call.outcome, call.price, call.cost) == ("frame", "succeeded", 0.0, 0.0)
+
+
+def test_the_frame_has_no_brake_to_press(farm: Farm) -> None:
+    for press in (farm.switches.pause_provider, farm.switches.resume_provider):
+        with pytest.raises(NotFound):
+            press("frame", actor="admin")
+    shown = {one.name for one in farm.database.read(list_standings, farm.providers, farm.settings)}
+    assert "openai" in shown and "frame" not in shown
