@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     crash_wait_s: float = Field(10, ge=0, le=3600)
     idle_s: Seconds = 30
     transfer_s: Seconds = 150
+    brake_rate_s: Seconds = 120
+    brake_breaker_s: Seconds = 60
+    brake_quota_s: Seconds = 900
+    brake_account_s: Seconds = 300
 
     _providers: dict[str, ProviderSettings] = PrivateAttr(default_factory=dict)
 
