@@ -30,13 +30,11 @@ from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call
 from jobs.orders.pauses import find_pause, pause, resume
 from jobs.orders.work import Terms
+from jobs.settings import Settings
 
 FIRST_ALLOWED = 1
 BREAKER_FAILURES = 5
 BREAKER_WINDOW_SECONDS = 60.0
-BREAKER_SECONDS = 60.0
-QUOTA_SECONDS = 900.0
-ACCOUNT_SECONDS = 300.0
 COUNTED = (Transient, Away, OutcomeUnknown)
 """What speaks against a provider's health."""
 
@@ -76,18 +74,18 @@ def note_success(session: Session, provider: str, limit: int) -> None:
         outbox_of(session).room.add("api")
 
 
-def note_error(session: Session, provider: str, error: Exception, wait_s: float) -> None:
+def note_error(session: Session, provider: str, error: Exception, wait_s: float, settings: Settings) -> None:
     """What an attempt's error means for everybody else. `wait_s`: how long a busy provider asks to be left alone."""
     if isinstance(error, OverBudget):
         _stop(session, provider, "budget", str(error), _seconds_to_midnight(now_of(session)))
     elif isinstance(error, QuotaExhausted):
-        _stop(session, provider, "quota", str(error), QUOTA_SECONDS)
+        _stop(session, provider, "quota", str(error), settings.brake_quota_s)
     elif isinstance(error, AccountRefused):
-        _stop(session, provider, "account", str(error), ACCOUNT_SECONDS)
+        _stop(session, provider, "account", str(error), settings.brake_account_s)
     elif isinstance(error, Busy):
-        _stop(session, provider, "rate", str(error), wait_s)
+        _stop(session, provider, "rate", str(error), min(wait_s, settings.brake_rate_s))
     elif isinstance(error, COUNTED):
-        _count_failure(session, provider)
+        _count_failure(session, provider, settings.brake_breaker_s)
 
 
 def list_spending(session: Session) -> dict[str, Spending]:
@@ -154,7 +152,7 @@ def _stop(session: Session, provider: str, kind: str, why: str, seconds: float |
     brake.allowed, brake.failures, brake.failed_since = FIRST_ALLOWED, 0, None
 
 
-def _count_failure(session: Session, provider: str) -> None:
+def _count_failure(session: Session, provider: str, breaker_s: float) -> None:
     now = now_of(session)
     brake = _brake(session, provider)
     if brake.failed_since is None or brake.failed_since < now - timedelta(seconds=BREAKER_WINDOW_SECONDS):
@@ -162,7 +160,7 @@ def _count_failure(session: Session, provider: str) -> None:
     brake.failures += 1
     is_probe = brake.allowed == FIRST_ALLOWED
     if is_probe or brake.failures >= BREAKER_FAILURES:
-        _stop(session, provider, "breaker", "It failed again and again.", BREAKER_SECONDS)
+        _stop(session, provider, "breaker", "It failed again and again.", breaker_s)
 
 
 def _brake(session: Session, provider: str) -> Brake:

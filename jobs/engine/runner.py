@@ -204,7 +204,7 @@ class Runner:
         if isinstance(error, ContentRefused | BadInput):
             self._insist(brake.note_success, provider, self.settings.provider(provider).limit)
             return decision
-        self._insist(brake.note_error, provider, error, decision.wait_s)
+        self._insist(brake.note_error, provider, error, decision.wait_s, self.settings)
         return replace(decision, wait_s=0.0) if isinstance(error, Busy | AccountRefused | Braked) else decision
 
     def _insist(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

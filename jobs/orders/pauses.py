@@ -30,13 +30,15 @@ def scopes_of(resource: str, provider: str | None, style: str, position: int, ru
 
 
 def pause(session: Session, scope: str, why: str, seconds: float | None = None, *, kind: str = "operator") -> None:
-    """Pause a scope for so long, or until `resume`. A longer pause that is on already stays."""
+    """Pause a scope for so long, or until `resume`. A longer pause that is on stays; one that is over does not."""
     now = now_of(session)
     until = None if seconds is None else now + timedelta(seconds=seconds)
     row = session.get(Pause, scope)
     if row is None:
         session.add(Pause(scope=scope, since=now, until=until, why=why[:300], kind=kind))
     elif row.until is not None and (until is None or until > row.until):
+        if row.until <= now:
+            row.since = now
         row.until, row.why, row.kind = until, why[:300], kind
 
 

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     fallback_pause_s: float = Field(30, ge=0, le=86_400)
     idle_s: Seconds = 30
     transfer_s: Seconds = 150
+    brake_rate_s: Seconds = 120
+    brake_breaker_s: Seconds = 60
+    brake_quota_s: Seconds = 900
+    brake_account_s: Seconds = 300
 
     _providers: dict[str, ProviderSettings] = PrivateAttr(default_factory=dict)
 

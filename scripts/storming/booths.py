@@ -17,7 +17,8 @@ from scripts.storming.place import STYLES
 from scripts.storming.wifi import Wifi
 
 THREADS = 2
-STYLE_WEIGHTS = (78, 12, 10)
+FIRST = next(iter(STYLES))
+"""The style of what is added to an order."""
 RUSH_PAUSE = (0.0, 1.0)
 CALM_PAUSE = (4.0, 16.0)
 TWICE, MORE, RESEND, CANCEL, AGAIN = 0.06, 0.08, 0.06, 0.05, 0.1
@@ -90,14 +91,14 @@ class Booths:
 
     def _play(self, order: Order, chance: random.Random) -> None:
         """Whatever a booth does with one order, in the end all of it followed."""
-        photo = Photo.make(chance.choices(STYLES, STYLE_WEIGHTS)[0], order.order_id)
+        photo = Photo.make(chance.choices(list(STYLES), list(STYLES.values()))[0], order.order_id)
         if chance.random() < TWICE:
             order.send_twice_at_once(photo)
         if not order.send_until_accepted(photo):
             return
         self._count(accepted=1)
         if chance.random() < MORE:
-            order.send_until_accepted(Photo.make(STYLES[0], f"{order.order_id} more"))
+            order.send_until_accepted(Photo.make(FIRST, f"{order.order_id} more"))
         if chance.random() < RESEND:
             order.send(photo)
         if chance.random() < CANCEL:

@@ -1,4 +1,4 @@
-"""A process of the storm's that can be killed, frozen and started again: Redis, a ComfyUI stand-in, the cloud's."""
+"""A process of the storm's that can be killed, frozen and started again: Redis, a stand-in."""
 
 from __future__ import annotations
 

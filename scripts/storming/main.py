@@ -96,6 +96,7 @@ def _storm(options: argparse.Namespace, opened: Place, console: Console) -> bool
         api_limit=place.API_LIMIT,
         comfyui_depth=place.COMFYUI_DEPTH,
         queue_limit=place.QUEUE_LIMIT,
+        providers={name: cloud.described for name, cloud in opened.clouds.items()},
         seed=options.seed,
         database=options.database,
         small_disk=opened.disk.is_ours,

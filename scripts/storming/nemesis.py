@@ -15,11 +15,17 @@ import redis
 import requests
 
 from scripts.simulators.journal import Journal
-from scripts.storming import on_processes, on_redis, on_servers, on_storage
+from scripts.storming import on_clouds, on_processes, on_redis, on_servers, on_storage
 from scripts.storming.place import Place
 from scripts.storming.strikes import Draw, Strike
 
-DRAWS: Sequence[tuple[float, Draw]] = [*on_processes.DRAWS, *on_redis.DRAWS, *on_servers.DRAWS, *on_storage.DRAWS]
+DRAWS: Sequence[tuple[float, Draw]] = [
+    *on_processes.DRAWS,
+    *on_redis.DRAWS,
+    *on_servers.DRAWS,
+    *on_clouds.DRAWS,
+    *on_storage.DRAWS,
+]
 TRIES = 20
 AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.1

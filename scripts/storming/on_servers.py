@@ -1,4 +1,4 @@
-"""Faults of the ComfyUI servers and of the cloud API: killed, hung, and every way an answer can go wrong."""
+"""Faults of the ComfyUI servers: killed, hung, and every way an answer can go wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scripts.storming.strikes import Draw, Strike
 
 AWAY_SECONDS = (1.0, 6.0)
 HANG_SECONDS = (3.0, 6.0)
-CLOUD = "openai"
 
 COMFYUI_WISHES: dict[str, tuple[float, float, Mapping[str, Any]]] = {
     # fault -> weight, seconds, what the stand-in is asked for
@@ -34,35 +33,16 @@ COMFYUI_WISHES: dict[str, tuple[float, float, Mapping[str, Any]]] = {
     "comfyui holds": (3, 4.0, {"kind": "hold", "times": 1}),
     "comfyui fails": (2, 4.0, {"kind": "exec_error", "times": 1}),
 }
-CLOUD_WISHES: dict[str, tuple[float, float, Mapping[str, Any]]] = {
-    "openai 500": (
-        2,
-        3.0,
-        {"kind": "status", "status": 500, "body": {"error": {"message": "The server had an error"}}},
-    ),
-    "openai 429": (2, 3.0, {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}, "times": 2}),
-    "openai answer lost": (1, 4.0, {"kind": "drop_after", "path": "/v1/images", "times": 1}),
-    "openai hangs": (1, 5.0, {"kind": "hang_after", "path": "/v1/images", "times": 1}),
-    "openai wrong answer": (1, 4.0, {"kind": "body", "path": "/v1/images", "body": [], "times": 1}),
-}
 
 
 def kill(place: Place, chance: random.Random) -> Strike:
     url, server = draw_server(place, chance)
-    return _killed("kill comfyui", url, server, chance)
+    return killed("kill comfyui", url, server, chance)
 
 
 def freeze(place: Place, chance: random.Random) -> Strike:
     url, server = draw_server(place, chance)
-    return _frozen("freeze comfyui", url, server, chance)
-
-
-def kill_cloud(place: Place, chance: random.Random) -> Strike:
-    return _killed("kill openai", CLOUD, place.cloud, chance)
-
-
-def freeze_cloud(place: Place, chance: random.Random) -> Strike:
-    return _frozen("freeze openai", CLOUD, place.cloud, chance)
+    return frozen("freeze comfyui", url, server, chance)
 
 
 def draw_server(place: Place, chance: random.Random) -> tuple[str, Machine]:
@@ -75,31 +55,24 @@ def wish_of_server(fault: str, seconds: float, wish: Mapping[str, Any]) -> Draw:
 
     def draw(place: Place, chance: random.Random) -> Strike:
         url, server = draw_server(place, chance)
-        return _wished(fault, url, url, server, seconds, wish)
+        return wished(fault, url, url, server, seconds, wish)
 
     return draw
 
 
-def wish_of_cloud(fault: str, seconds: float, wish: Mapping[str, Any]) -> Draw:
-    """A fault that the cloud's stand-in is asked for."""
-
-    def draw(place: Place, chance: random.Random) -> Strike:
-        return _wished(fault, CLOUD, place.cloud_url, place.cloud, seconds, wish)
-
-    return draw
-
-
-def _killed(fault: str, target: str, machine: Machine, chance: random.Random) -> Strike:
+def killed(fault: str, target: str, machine: Machine, chance: random.Random) -> Strike:
+    """kill -9, and started again after a while."""
     seconds = chance.uniform(*AWAY_SECONDS)
     return Strike(fault, target, f"machine {target}", machine.kill, machine.start, seconds, pid=machine.pid)
 
 
-def _frozen(fault: str, target: str, machine: Machine, chance: random.Random) -> Strike:
+def frozen(fault: str, target: str, machine: Machine, chance: random.Random) -> Strike:
+    """SIGSTOP for a while."""
     seconds = chance.uniform(*HANG_SECONDS)
     return Strike(fault, target, f"machine {target}", machine.freeze, machine.wake, seconds, pid=machine.pid)
 
 
-def _wished(fault: str, target: str, url: str, machine: Machine, seconds: float, wish: Mapping[str, Any]) -> Strike:
+def wished(fault: str, target: str, url: str, machine: Machine, seconds: float, wish: Mapping[str, Any]) -> Strike:
     """Asked for over HTTP; ended by its number. A stand-in that was killed meanwhile has forgotten it."""
     asked: dict[str, int] = {}
 
@@ -120,8 +93,5 @@ def _wished(fault: str, target: str, url: str, machine: Machine, seconds: float,
 DRAWS: list[tuple[float, Draw]] = [
     (5, kill),
     (3, freeze),
-    (1, kill_cloud),
-    (1, freeze_cloud),
     *((weight / 2, wish_of_server(fault, seconds, wish)) for fault, (weight, seconds, wish) in COMFYUI_WISHES.items()),
-    *((weight, wish_of_cloud(fault, seconds, wish)) for fault, (weight, seconds, wish) in CLOUD_WISHES.items()),
 ]

@@ -1,4 +1,4 @@
-"""The farm of a storm and all it stands on: disk, database, Redis, three ComfyUI stand-ins, a cloud API, `up`."""
+"""The farm of a storm and all it stands on: disk, database, Redis, three ComfyUI stand-ins, the clouds, `up`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from scripts.benching.rig import NotMeasured, bare_environment, eventually, pyth
 from scripts.booth_key import change_key
 from scripts.embedded_redis import connect_as_admin, free_port
 from scripts.launch import STAND_IN_NICE
+from scripts.storming.clouds import CHAIN, Cloud, make_clouds, write_chain
 from scripts.storming.databases import PostgresStore, SqliteStore, postgres_store
 from scripts.storming.disk import Disk, small_disk
 from scripts.storming.machines import Machine
@@ -30,7 +31,7 @@ SERVERS = 3
 PICTURE_SECONDS = 0.4
 CLAIM_SECONDS = 3.0
 COMFYUI_WORKERS, COMFYUI_LIMIT, COMFYUI_DEPTH = 5, 4, 2
-API_WORKERS, API_LIMIT = 2, 2
+API_WORKERS, API_LIMIT = 3, 3
 QUEUE_LIMIT = 12
 TIMINGS = {
     "CLAIM_S": str(CLAIM_SECONDS),
@@ -42,7 +43,10 @@ TIMINGS = {
     "STALL_S": "10",
     "LOOKUP_GAP_S": "0.3",
     "CRASH_WAIT_S": "0.5",
-    "OPENAI_SILENCE_S": "20",
+    "BRAKE_RATE_S": "4",
+    "BRAKE_BREAKER_S": "3",
+    "BRAKE_QUOTA_S": "4",
+    "BRAKE_ACCOUNT_S": "4",
 }
 """Shrunken, so that minutes show what else takes hours."""
 SIZES = {
@@ -51,7 +55,6 @@ SIZES = {
     "COMFYUI_DEPTH": str(COMFYUI_DEPTH),
     "API_WORKERS": str(API_WORKERS),
     "API_LIMIT": str(API_LIMIT),
-    "OPENAI_LIMIT": str(API_LIMIT),
     "QUEUE_LIMIT": str(QUEUE_LIMIT),
     "BOOTH_RATE": "10000",
     "WEB_THREADS": "96",
@@ -60,7 +63,16 @@ REDIS_SECONDS = 0.5
 STEER_SECONDS = 1.0
 HEAL_SECONDS = 60.0
 STOP_SECONDS = 30.0
-STYLES = ("framed-print", "poster-framed", "watercolour-cloud")
+STYLES = {
+    "framed-print": 64,
+    "poster-framed": 11,
+    "watercolour-cloud": 7,
+    "comic-cloud": 6,
+    "ink-wash-cloud": 6,
+    "poster-linocut": 3,
+    CHAIN: 3,
+}
+"""How often each is ordered: a quarter at the clouds, chains both ways among them."""
 
 
 @dataclass
@@ -73,13 +85,18 @@ class Place:
     redis: Machine
     comfyui: dict[str, Machine]
     """By the server's URL."""
-    cloud: Machine
-    cloud_url: str
+    clouds: dict[str, Cloud]
+    """By the provider's name."""
     url: str = ""
     environment: dict[str, str] | None = None
     processes: Processes | None = None
     second_reconciler: Machine | None = None
     launcher: subprocess.Popen[str] | None = None
+
+    @property
+    def stand_ins(self) -> dict[str, Machine]:
+        """What plays the outside, by the URL at which it is steered."""
+        return self.comfyui | {cloud.url: cloud.machine for cloud in self.clouds.values()}
 
     def connect_redis(self) -> Redis:
         """As its admin; every command is answered soon or fails. The client's own retries would hold the storm up."""
@@ -96,13 +113,13 @@ class Place:
             self.second_reconciler.end()
         self.disk.clear()
         self.store.heal()
-        for machine in (self.redis, self.cloud, *self.comfyui.values()):
+        for machine in (self.redis, *self.stand_ins.values()):
             machine.wake()
             machine.start()
         if self.processes is not None:
             self.processes.wake_all()
         eventually(self._has_room_in_redis, "Redis answers", HEAL_SECONDS)
-        for url in (self.cloud_url, *self.comfyui):
+        for url in self.stand_ins:
             eventually(lambda url=url: clear_faults(url), f"{url} answers without faults", HEAL_SECONDS)  # type: ignore[misc]
 
     def _has_room_in_redis(self) -> bool:
@@ -148,7 +165,7 @@ def opened_place(folder: Path, *, database: str) -> Iterator[Place]:
             else SqliteStore(folder / "data" / "farm.sqlite3")
         )
         place = _surroundings(folder, disk, store)
-        for machine in (place.redis, place.cloud, *place.comfyui.values()):
+        for machine in (place.redis, *place.stand_ins.values()):
             stack.callback(machine.end)
             machine.start()
         eventually(lambda: _answers(place), f"Redis and the stand-ins are up; their messages: {folder}")
@@ -161,12 +178,13 @@ def opened_place(folder: Path, *, database: str) -> Iterator[Place]:
             "REDIS_URL": (folder / "redis-home" / "redis" / "url").read_text(),
             "DATABASE_URL": store.url,
             "COMFYUI_URLS": ",".join(place.comfyui),
-            "OPENAI_BASE_URL": f"{place.cloud_url}/v1",
-            "OPENAI_API_KEY": "simulated",
+            "STYLES_DIR": str(write_chain(folder)),
             "SIMULATE": "true",
             "DISK_RESERVE_MB": str(disk.reserve_mb),
         }
         place.environment = bare_environment() | TIMINGS | SIZES | own
+        for cloud in place.clouds.values():
+            place.environment |= cloud.environment
         log = folder / "farm.log"
         launcher = stack.enter_context(running(python_module("scripts.launch"), log=log, environment=place.environment))
         place.launcher = launcher
@@ -195,10 +213,7 @@ def _surroundings(folder: Path, disk: Disk, store: SqliteStore | PostgresStore) 
         comfyui[f"http://127.0.0.1:{port}"] = Machine(
             f"comfyui {number}", module, log=folder / "stand-ins.log", nice=STAND_IN_NICE
         )
-    port = free_port()
-    module = ["scripts.simulators.openai_images", "--port", str(port), *options, str(folder / "openai.jsonl")]
-    cloud = Machine("openai", module, log=folder / "stand-ins.log", nice=STAND_IN_NICE)
-    return Place(folder, disk, store, server, comfyui, cloud, f"http://127.0.0.1:{port}")
+    return Place(folder, disk, store, server, comfyui, make_clouds(folder, seconds=PICTURE_SECONDS))
 
 
 def _answers(place: Place) -> bool:
@@ -206,7 +221,7 @@ def _answers(place: Place) -> bool:
         place.connect_redis().ping()
     except (RedisError, OSError):
         return False
-    return all(clear_faults(url) for url in (place.cloud_url, *place.comfyui))
+    return all(clear_faults(url) for url in place.stand_ins)
 
 
 def made_keys(place: Place, count: int) -> list[str]:

@@ -68,6 +68,15 @@ def test_orders_of_a_storm_are_accepted_and_made(storm: Storm) -> None:
     assert accepted & pictures
 
 
+def test_every_cloud_of_a_storm_is_a_machine_that_sells(storm: Storm) -> None:
+    [settings] = [row for row in storm.rows("nemesis.jsonl") if row["event"] == "settings"]
+    ports = {described["port"] for described in settings["providers"].values()}
+    rows = storm.rows("clouds.jsonl")
+    assert {row["port"] for row in rows if row["event"] == "boot"} == ports
+    assert len(ports) == 3
+    assert any(row["event"] == "submit" and row["port"] in ports for row in rows)
+
+
 def test_every_fault_of_a_storm_begins_and_ends(storm: Storm) -> None:
     rows = storm.rows("nemesis.jsonl")
     begun = [row["number"] for row in rows if row["event"] == "begin"]

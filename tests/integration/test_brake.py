@@ -40,7 +40,7 @@ def farm(settings: Settings) -> Iterator[Farm]:
 
 
 def note(farm: Farm, error: Exception, wait_s: float = 0.0) -> None:
-    farm.database.write(brake.note_error, "openai", error, wait_s)
+    farm.database.write(brake.note_error, "openai", error, wait_s, farm.settings)
 
 
 def succeed(farm: Farm) -> None:
@@ -72,8 +72,8 @@ def mark(farm: Farm, claimed: Claim, terms: Terms | None = None) -> None:
     ("error", "kind", "seconds"),
     [
         (Busy(retry_after=7), "rate", 7),
-        (QuotaExhausted(), "quota", brake.QUOTA_SECONDS),
-        (AccountRefused(), "account", brake.ACCOUNT_SECONDS),
+        (QuotaExhausted(), "quota", 900),
+        (AccountRefused(), "account", 300),
     ],
 )
 def test_what_a_provider_says_of_itself_pauses_it_for_everybody(
@@ -86,6 +86,25 @@ def test_what_a_provider_says_of_itself_pauses_it_for_everybody(
     assert row.kind == kind
     assert row.until - row.since == timedelta(seconds=seconds)
     assert claim_all(farm) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [(Busy(retry_after=120), 5), (QuotaExhausted(), 3), (AccountRefused(), 4)],
+)
+def test_the_settings_say_how_long_a_pause_is(settings: Settings, error: StepError, seconds: float) -> None:
+    times = {"brake_rate_s": 5, "brake_quota_s": 3, "brake_account_s": 4, "brake_breaker_s": 2}
+    with open_farm(settings, **with_key(), **times) as farm:
+        note(farm, error, 120.0)
+        row = paused(farm)
+        assert row is not None and row.until is not None
+        assert row.until - row.since == timedelta(seconds=seconds)
+        end_pause(farm)
+        note(farm, Transient("x"))  # the probe
+        row = paused(farm)
+        assert row is not None and row.until is not None
+        assert row.kind == "breaker"
+        assert row.until - row.since == timedelta(seconds=2)
 
 
 def test_after_a_pause_one_call_goes_first_and_each_success_allows_one_more(farm: Farm) -> None:

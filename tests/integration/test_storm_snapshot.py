@@ -16,13 +16,13 @@ from scripts.storming.checking.verdict import VERDICTS
 from tests import builders
 from tests.builders import accept, change, fail, finish, must_claim, retry, send
 
-LIMITS = {"claim_s": 30, "comfyui_limit": 10, "api_limit": 5, "comfyui_depth": 2, "queue_limit": 100}
+LIMITS = {"claim_s": 30, "comfyui_limit": 10, "api_limit": 5, "comfyui_depth": 2, "queue_limit": 100, "providers": {}}
 
 
 def write_journals(folder: Path, **journals: list[dict[str, Any]]) -> None:
     """A storm's journals, with its limits and its drain."""
     nemesis = [{"t": 1.0, "event": "settings", **LIMITS}, {"t": 2.0, "event": "drained", "seconds": 1}]
-    for name in ("booths", "comfyui", "openai", "nemesis"):
+    for name in ("booths", "comfyui", "clouds", "nemesis"):
         rows = journals.get(name, nemesis if name == "nemesis" else [])
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -9,7 +9,10 @@ from scripts.storming.checking.evidence import Evidence, Fault, Finding, Submiss
 from scripts.storming.checking.rows import CallRow
 
 EXCUSING = frozenset({"failed", "lost", "unknown", "rejected", "stopped"})
-"""Outcomes after which a step may be sent again. `unsent` is none: what the stand-in saw was sent."""
+"""Outcomes after which a step may be sent again. `unsent` is none: what the stand-in saw was sent.
+
+`unknown` is one for a paid call only once, and only where the provider's setting says so (C4).
+"""
 FREEZES = ("freeze worker", "freeze pool")
 UNNAMED = "worker "
 BOOT_SECONDS = 1.0
@@ -65,7 +68,25 @@ def _why_duplicated(evidence: Evidence, one: Submission, earlier: list[Submissio
         if first.outcome not in EXCUSING or first.closed_at is None or first.closed_at > call.opened_at:
             how = f"closed as {first.outcome}" if first.closed_at is not None else first.state
             return f"call {call.call_no} was sent though call {first.call_no} had been, which is {how}"
-    return None
+    return _why_bought_blindly(evidence, call, earlier)
+
+
+def _why_bought_blindly(evidence: Evidence, call: CallRow, earlier: list[Submission]) -> str | None:
+    """A call that was paid for although nobody could tell of one before, and nobody asked for it (C4)."""
+    if call.provider is None:
+        return None
+    asked_at = [row.at for row in evidence.snapshot.events if row.step == call.step and row.move == "S9"]
+    unknown = [
+        first.call_no
+        for before in earlier
+        if (first := before.call) is not None
+        and first.outcome == "unknown"
+        and not any((first.closed_at or 0.0) <= moment <= call.opened_at for moment in asked_at)
+    ]
+    allowed = 1 if evidence.settings["providers"][call.provider]["unknown"] == "resubmit" else 0
+    if len(unknown) <= allowed:
+        return None
+    return f"call {call.call_no} was sent by itself though nobody can tell of call {unknown[0]}"
 
 
 def _still_had(evidence: Evidence, one: Submission) -> bool:

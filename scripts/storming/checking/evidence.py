@@ -57,7 +57,7 @@ class Evidence:
 
     booths: tuple[Row, ...] = ()
     comfyui: tuple[Row, ...] = ()
-    openai: tuple[Row, ...] = ()
+    clouds: tuple[Row, ...] = ()
     nemesis: tuple[Row, ...] = ()
     snapshot: Snapshot = field(default_factory=Snapshot)
     files: Mapping[str, StoredFile] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Evidence:
     @cached_property
     def submissions(self) -> tuple[Submission, ...]:
         """Everything that the stand-ins took, with the calls it belongs to."""
-        return tuple(sorted((*self._at_servers(), *self._at_provider()), key=lambda one: one.t))
+        return tuple(sorted((*self._at_servers(), *self._at_providers()), key=lambda one: one.t))
 
     def _at_servers(self) -> Iterator[Submission]:
         calls = {call.external_id: call for call in self.snapshot.calls}
@@ -119,23 +119,31 @@ class Evidence:
             if row["event"] == "submit":
                 yield Submission(row, "comfyui", calls.get(row["prompt_id"]))
 
-    def _at_provider(self) -> Iterator[Submission]:
+    def provider_at(self, row: Row) -> str:
+        """Which provider the stand-in plays that wrote a row. Raises LookupError for one that nobody wrote down."""
+        for name, described in self.settings["providers"].items():
+            if described["port"] == row["port"]:
+                return str(name)
+        raise LookupError(f"no provider is known at port {row['port']}")
+
+    def _at_providers(self) -> Iterator[Submission]:
         """By the provider's own id, which the farm keeps once it is answered; without an answer by the photo's mark."""
         calls = [call for call in self.snapshot.calls if call.resource == "api"]
-        answered = {call.remote_id: call for call in calls if call.remote_id}
-        rows = [row for row in self.openai if row["event"] == "submit"]
-        known = {row["prompt_id"] for row in rows} & answered.keys()
+        answered = {(call.provider, call.remote_id): call for call in calls if call.remote_id}
+        rows = [(self.provider_at(row), row) for row in self.clouds if row["event"] == "submit"]
+        known = {(provider, row["prompt_id"]) for provider, row in rows} & answered.keys()
         free = defaultdict(list)
         for call in calls:
-            if call.remote_id not in known and call.sent_at is not None:
-                free[self.mark_of(self.task_of(call.step))].append(call)
-        for row in rows:
-            if row["prompt_id"] in answered:
-                yield Submission(row, "api", answered[row["prompt_id"]])
+            if (call.provider, call.remote_id) not in known and call.sent_at is not None:
+                free[call.provider, self.mark_of(self.task_of(call.step))].append(call)
+        for provider, row in rows:
+            if (provider, row["prompt_id"]) in answered:
+                yield Submission(row, "api", answered[provider, row["prompt_id"]])
                 continue
             mark = next((one["mark"] for one in row["inputs"] if one.get("mark")), None)
-            fitting = [call for call in free[mark] if mark and call.sent_at is not None and call.sent_at <= row["t"]]
+            may_be = free[provider, mark] if mark else []
+            fitting = [call for call in may_be if call.sent_at is not None and call.sent_at <= row["t"]]
             call = max(fitting, key=lambda one: one.sent_at or 0.0, default=None)
             if call is not None:
-                free[mark].remove(call)
+                may_be.remove(call)
             yield Submission(row, "api", call)

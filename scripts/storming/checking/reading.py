@@ -27,7 +27,7 @@ def read_evidence(folder: Path, database_url: str) -> Evidence:
         snapshot = database.read(read_snapshot)
     finally:
         database.dispose()
-    journals = [read_rows(folder / f"{name}.jsonl") for name in ("booths", "comfyui", "openai", "nemesis")]
+    journals = [read_rows(folder / f"{name}.jsonl") for name in ("booths", "comfyui", "clouds", "nemesis")]
     return Evidence(*journals, snapshot=snapshot, files=read_files(folder / STORAGE))
 
 
@@ -86,6 +86,7 @@ def read_snapshot(session: Session) -> Snapshot:
                 call_no=call.call_no,
                 attempt=call.attempt,
                 resource=call.resource,
+                provider=call.provider,
                 server=call.server,
                 external_id=call.external_id,
                 remote_id=call.remote_id,

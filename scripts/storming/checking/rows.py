@@ -45,6 +45,7 @@ class CallRow:
     call_no: int
     attempt: int
     resource: str
+    provider: str | None
     server: str | None
     external_id: str
     remote_id: str | None

@@ -52,19 +52,19 @@ def _tell_calls(evidence: Evidence, task: TaskRow) -> Iterator[Line]:
     seen = {one.row["prompt_id"] for one in evidence.submissions if one.call in calls}
     for call in calls:
         name = f"call {call.call_no} of step {call.step} ({call.external_id[:8]})"
-        yield Line(call.opened_at, "database", f"{name} opened at {call.server or call.resource}")
+        yield Line(call.opened_at, "database", f"{name} opened at {call.server or call.provider or call.resource}")
         if call.sent_at is not None:
             yield Line(call.sent_at, "database", f"{name} about to be sent")
         if call.closed_at is not None:
             yield Line(call.closed_at, "database", f"{name} closed as {call.outcome}")
-    ports = set()
-    for who, rows in (("comfyui", evidence.comfyui), ("openai", evidence.openai)):
-        for row in rows:
-            if row.get("prompt_id") in seen:
-                ports.add(row["port"])
-                yield Line(row["t"], f"{who} :{row['port']}", _describe(row))
-            elif row["event"] == "boot" and seen & set(row["lost"]):
-                yield Line(row["t"], f"{who} :{row['port']}", "boot, the prompt is lost")
+    for row in evidence.clouds:
+        if row.get("prompt_id") in seen:
+            yield Line(row["t"], evidence.provider_at(row), _describe(row))
+    for row in evidence.comfyui:
+        if row.get("prompt_id") in seen:
+            yield Line(row["t"], f"comfyui :{row['port']}", _describe(row))
+        elif row["event"] == "boot" and seen & set(row["lost"]):
+            yield Line(row["t"], f"comfyui :{row['port']}", "boot, the prompt is lost")
 
 
 def _tell_faults(evidence: Evidence, begin: float, end: float) -> Iterator[Line]:

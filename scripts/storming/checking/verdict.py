@@ -71,6 +71,7 @@ def count(evidence: Evidence) -> dict[str, int]:
         **{status: statuses[status] for status in taking.ENDED},
         "pictures": sum(row["event"] == "picture" for row in evidence.booths),
         "submissions": len(evidence.submissions),
+        "purchases": sum(one.resource == "api" for one in evidence.submissions),
         "unknown_calls": sum(call.outcome == "unknown" for call in evidence.snapshot.calls),
         "faults": len(evidence.faults),
         "freezes": sum(fault.fault in buying.FREEZES for fault in evidence.faults),

@@ -12,7 +12,36 @@ from scripts.storming.checking.verdict import Verdict, judge
 PORT = 8188
 SERVER = f"http://127.0.0.1:{PORT}"
 WORKER = "comfyui-here-1-aaaaaa"
-LIMITS = {"claim_s": 3, "comfyui_limit": 2, "api_limit": 1, "comfyui_depth": 2, "queue_limit": 2}
+PROVIDERS = {
+    "openai": {"port": 8300, "limit": 1, "unknown": "hold"},
+    "replicate": {"port": 8304, "limit": 2, "unknown": "resubmit"},
+}
+LIMITS = {
+    "claim_s": 3,
+    "comfyui_limit": 2,
+    "api_limit": 2,
+    "comfyui_depth": 2,
+    "queue_limit": 2,
+    "providers": PROVIDERS,
+}
+
+
+AGAIN: dict[str, Any] = {
+    "id": 9,
+    "call_no": 2,
+    "attempt": 2,
+    "external_id": "p9",
+    "outcome": "succeeded",
+    "opened_at": 13.6,
+    "sent_at": 13.7,
+    "closed_at": 16.0,
+}
+"""How the second call of a step differs from the first."""
+
+
+def port_of(provider: str) -> int:
+    port: int = PROVIDERS[provider]["port"]  # type: ignore[assignment]
+    return port
 
 
 def at(t: float, event: str, **fields: Any) -> dict[str, Any]:
@@ -29,7 +58,7 @@ class Story:
 
     booths: list[dict[str, Any]] = field(default_factory=list)
     comfyui: list[dict[str, Any]] = field(default_factory=list)
-    openai: list[dict[str, Any]] = field(default_factory=list)
+    clouds: list[dict[str, Any]] = field(default_factory=list)
     nemesis: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     steps: list[StepRow] = field(default_factory=list)
@@ -42,7 +71,8 @@ class Story:
     def __post_init__(self) -> None:
         self.nemesis += [at(1, "settings", **LIMITS), at(50, "healed"), at(60, "drained", seconds=10)]
         self.comfyui.append(comfyui(2, "boot", lost=[]))
-        self.openai.append(at(2, "boot", port=8300, boot="c1", lost=[]))
+        for provider in PROVIDERS:
+            self.clouds.append(at(2, "boot", port=port_of(provider), boot="c1", lost=[]))
         for number, resource in ((1, "comfyui"), (2, "api")):
             self._add(number, resource)
 
@@ -59,7 +89,7 @@ class Story:
             at(t + 6.2, "picture", **who, task_id=f"task-{number}", sha256_ok=True, mark=mark),
         ]
         told = {"prompt_id": prompt, "inputs": [{"name": "photo.jpg", "mark": mark}]}
-        rows, port = (self.comfyui, PORT) if number == 1 else (self.openai, 8300)
+        rows, port = (self.comfyui, PORT) if number == 1 else (self.clouds, port_of("openai"))
         rows.append(at(t + 3, "submit", port=port, boot="b1", **told))
         rows.append(at(t + 5, "end", port=port, boot="b1", prompt_id=prompt, outcome="success"))
         paths = f"photos/{number}.jpg", f"images/{number}.jpg"
@@ -67,13 +97,10 @@ class Story:
             TaskRow(number, f"task-{number}", name, sha256, "style", "succeeded", t, t + 2, t + 6, photo_path=paths[0])
         )
         self.steps.append(StepRow(number, number, 0, resource, "succeeded", 1))
-        server, remote = (SERVER, None) if number == 1 else (None, "req_2")
+        provider, server, remote = (None, SERVER, None) if number == 1 else ("openai", None, "req_2")
         external = "p1" if number == 1 else "uuid-2"
-        self.calls.append(
-            CallRow(
-                number, number, 1, 1, resource, server, external, remote, "closed", "succeeded", t + 2, t + 2.9, t + 6
-            )
-        )
+        place = (resource, provider, server, external, remote)
+        self.calls.append(CallRow(number, number, 1, 1, *place, "closed", "succeeded", t + 2, t + 2.9, t + 6))
         self.images.append(ImageRow(number, number, 1, True, paths[1], 100))
         self.happens(number, t + 2, "S2", 1, worker)
         self.happens(number, t + 6, "S4", 1, worker)
@@ -96,7 +123,7 @@ class Story:
     def send_again(self, *, outcome: str, t: float = 14.0) -> None:
         """Step 1 is retried: its first call ended with `outcome` at 13.5, a second one makes the picture."""
         self.change("calls", 0, outcome=outcome, closed_at=13.5)
-        self.calls.append(CallRow(9, 1, 2, 2, "comfyui", SERVER, "p9", None, "closed", "succeeded", 13.6, 13.7, 16.0))
+        self.calls.append(replace(self.calls[0], **AGAIN))
         self.comfyui.append(comfyui(t, "submit", "p9", inputs=[]))
         self.comfyui.append(comfyui(15.5, "end", "p9"))
         self.steps[0] = replace(self.steps[0], attempt=2)
@@ -105,13 +132,31 @@ class Story:
         for moment, move, attempt in ((12, "S2", 1), (13.5, "S5", 1), (13.55, "S8", 2), (13.6, "S2", 2), (16, "S4", 2)):
             self.happens(1, moment, move, attempt)
 
+    def move_to(self, provider: str) -> None:
+        """Order 2 was made by this provider."""
+        self.change("calls", 1, provider=provider)
+        for row in self.clouds:
+            if row.get("prompt_id") == "req_2":
+                row["port"] = port_of(provider)
+
+    def buy_again(self, *, outcome: str = "unknown", remote_id: str | None = "req_2") -> None:
+        """Step 2 is bought again within its attempt: its call ended with `outcome` at 23.5, 24 to 25 is the next."""
+        first = self.calls[1]
+        self.change("calls", 1, outcome=outcome, closed_at=23.5, remote_id=remote_id)
+        number = len(self.calls) + 1
+        again = {"id": number, "call_no": number - 1, "external_id": f"uuid-{number}", "remote_id": f"req_{number}"}
+        self.calls.append(replace(first, **again, opened_at=23.6, sent_at=23.7))
+        [took] = [row for row in self.clouds if row["event"] == "submit" and row["prompt_id"] == "req_2"]
+        told = {"prompt_id": f"req_{number}"}
+        self.clouds += [{**took, **told, "t": 24.0}, at(25.0, "end", port=took["port"], boot="b1", **told)]
+
     def evidence(self) -> Evidence:
         journals = [tuple(sorted(rows, key=lambda row: row["t"])) for rows in self._journals()]
         rows = (self.tasks, self.steps, self.calls, self.images, self.events)
         return Evidence(*journals, snapshot=Snapshot(*map(tuple, rows), self.named), files=self.files)  # type: ignore[arg-type]
 
     def _journals(self) -> tuple[list[dict[str, Any]], ...]:
-        return self.booths, self.comfyui, self.openai, self.nemesis
+        return self.booths, self.comfyui, self.clouds, self.nemesis
 
     def judged(self) -> Verdict:
         return judge(self.evidence())

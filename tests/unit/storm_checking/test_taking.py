@@ -105,6 +105,13 @@ def test_i11_a_step_that_was_given_anothers_photo_is_wrong() -> None:
     assert "made of a photo" in story.found()["wrong picture"][0].sentence
 
 
+def test_i11_a_provider_that_was_given_anothers_photo_is_wrong() -> None:
+    story = Story()
+    [took] = [row for row in story.clouds if row["event"] == "submit"]
+    took["inputs"] = [{"mark": "0" * 16}]
+    assert "made of a photo" in story.found()["wrong picture"][0].sentence
+
+
 def test_i4_a_look_above_the_limit_is_over_admitted() -> None:
     story = Story()
     story.booths.append(at(11, "queue", booth="booth-1", queued=3))

@@ -27,7 +27,7 @@ def test_a_storm_that_nobody_ordered_in_proves_nothing() -> None:
     story = Story(booths=[])
     for rows in (story.booths, story.tasks, story.steps, story.calls, story.images, story.events):
         rows.clear()
-    story.comfyui, story.openai = story.comfyui[:1], story.openai[:1]
+    story.comfyui, story.clouds = story.comfyui[:1], story.clouds[:2]
     assert story.found() == {}
     assert not story.judged().passes
 
@@ -39,6 +39,13 @@ def test_the_time_line_of_a_task_merges_everybodys_words_in_order() -> None:
     assert [line.t for line in lines] == sorted(line.t for line in lines)
     assert {line.who for line in lines} == {"booth-1", "database", f"comfyui :{PORT}", "nemesis"}
     assert not any("task-2" in line.what or "order-2" in line.what for line in lines)
+
+
+def test_the_time_line_of_a_bought_picture_names_the_provider() -> None:
+    story = Story()
+    story.move_to("replicate")
+    lines = tell(story.evidence(), Finding("what is wrong", "task-2", "order-2"))
+    assert {line.who for line in lines} == {"booth-1", "database", "replicate"}
 
 
 def test_what_is_shown_names_the_verdict_and_tells_the_time_line() -> None:
