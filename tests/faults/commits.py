@@ -49,13 +49,13 @@ MOVES = {
         "calls",
         "UPDATE",
         "OLD.sent_at IS NULL AND NEW.sent_at IS NOT NULL",
-        lambda farm: farm.comfyui_gate.stop(At.REQUEST, b"POST /upload/image"),
+        lambda farm: farm.gate.stop(At.REQUEST, b"POST /upload/image"),
     ),
     "success": Move(
         "steps",
         "UPDATE",
         "OLD.status = 'running' AND NEW.status = 'succeeded'",
-        lambda farm: farm.comfyui_gate.stop(At.REQUEST, b"GET /view"),
+        lambda farm: farm.gate.stop(At.REQUEST, b"GET /view"),
     ),
 }
 

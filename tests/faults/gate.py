@@ -16,6 +16,7 @@ from enum import Enum
 LOOK_SECONDS = 0.02
 CHUNK_BYTES = 65_536
 LONGEST_PATTERN = 512
+GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class At(Enum):
@@ -155,8 +156,11 @@ class _Connection:
         before = b""
         while data := self._client.recv(CHUNK_BYTES):
             stop = self._gate.find(At.REQUEST, before, data, self._port)
-            if stop is not None and not self._stand(stop):
-                return
+            if stop is not None:
+                more = self._stand(stop, select.POLLIN)
+                if more is None:
+                    return
+                data += more
             for at in (At.ANSWER, At.PASSED):
                 self._answering = self._gate.find(at, before, data, self._port) or self._answering
             before = (before + data)[-LONGEST_PATTERN:]
@@ -176,20 +180,30 @@ class _Connection:
             elif stop is not None:
                 self._client.sendall(data[: stop.after_bytes])
                 data = data[stop.after_bytes :]
-                if not self._stand(stop):
+                if self._stand(stop) is None:
                     return
             reply = self._gate.find(At.REPLY, before, data, self._port)
-            if reply is not None and not self._stand(reply):
+            if reply is not None and self._stand(reply) is None:
                 return
             before = (before + data)[-LONGEST_PATTERN:]
             self._client.sendall(data)
 
-    def _stand(self, stop: Stop) -> bool:
-        """Stand still until released. False when the client has gone: what was held is lost with it."""
+    def _stand(self, stop: Stop, also: int = 0) -> bytes | None:
+        """Stand still until released. None when the client has gone: what was held is lost with it.
+
+        `also`: POLLIN where nobody else reads from the client. What it sends meanwhile is returned: unless that is
+        read, a client that has gone is not seen behind it.
+        """
         stop.reached.set()
+        read = b""
         poll = select.poll()
-        poll.register(self._client, select.POLLRDHUP | select.POLLHUP)
-        while not stop.released.is_set():
-            if self._gate.has_ended or poll.poll(LOOK_SECONDS * 1000):
-                return False
-        return not poll.poll(0)
+        poll.register(self._client, GONE | also)
+        while True:
+            is_released = stop.released.is_set()
+            events = poll.poll(0 if is_released else LOOK_SECONDS * 1000)
+            if self._gate.has_ended or any(event & GONE for _, event in events):
+                return None
+            if events:
+                read += self._client.recv(CHUNK_BYTES)
+            elif is_released:
+                return read

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from scripts.simulators import marks
-from tests.faults.farm import WORKERS, FaultFarm, Row, eventually
+from tests.faults.farm import WORKERS, FaultFarm
+from tests.faults.places import Row
 from tests.faults.points import Scene
-
-EXCUSES = frozenset({"failed", "lost", "unknown"})
-"""How a call may have ended whose prompt a server saw, although the step was submitted again (I8)."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,16 @@ def judge(scene: Scene, *, extra_allowed: int, since: int) -> Verdict:
     for order_id, mark in scene.orders.items():
         assert scene.answers[order_id].result(30) in (200, 202)
         judge_guest(farm, order_id, mark)
-    eventually(lambda: not farm.open_rows(), f"nothing is open any more: {farm.open_rows()}")
+    farm.come_to_rest()  # one who was frozen may still be sending
     journal = farm.stand_in.log()[since:]
-    judge_unknown(farm, journal)
-    extra = sum(judge_calls(farm, step, journal) for order_id in scene.orders for step in farm.steps_of(order_id))
+    submissions = [row for row in journal if row["event"] == "submit"]
+    extra = 0
+    for order_id, mark in scene.orders.items():
+        for step in farm.steps_of(order_id):
+            judged = judge_calls(farm, step, mark, submissions)
+            extra += len(judged) - 1
+            submissions = [row for row in submissions if row not in judged]
+    judge_others(farm, submissions)
     assert extra <= extra_allowed, f"{extra} submissions more than steps, allowed {extra_allowed}"
     most = most_at_once(journal)
     assert most <= WORKERS + extra, f"{most} prompts at once"
@@ -52,37 +56,36 @@ def judge_guest(farm: FaultFarm, order_id: str, mark: int) -> None:
     assert marks.read(Image.open(io.BytesIO(farm.booth.picture(task)))) == mark
 
 
-def judge_calls(farm: FaultFarm, step: Row, journal: list[Row]) -> int:
-    """I7, I8, I9 for one step; how many submissions it had beyond the first."""
+def judge_calls(farm: FaultFarm, step: Row, mark: int, submissions: list[Row]) -> list[Row]:
+    """I7, I8, I9 for one step, made from the photo with this mark; which of the submissions were its own."""
     moves = [row["move"] for row in farm.rows("SELECT move FROM events WHERE step_id = :id ORDER BY id", id=step["id"])]
     assert (step["status"], moves.count("S4")) == ("succeeded", 1), moves
     images = farm.rows("SELECT attempt FROM images WHERE step_id = :id", id=step["id"])
     assert [image["attempt"] for image in images] == [step["attempt"]]
-    calls = {
-        call["external_id"]: call
-        for call in farm.rows("SELECT * FROM calls WHERE step_id = :id ORDER BY call_no", id=step["id"])
-    }
-    outcomes = [call["outcome"] for call in calls.values()]
+    calls = farm.rows("SELECT * FROM calls WHERE step_id = :id ORDER BY call_no", id=step["id"])
+    outcomes = [call["outcome"] for call in calls]
     assert outcomes.count("succeeded") == 1, outcomes
-    seen = [row["prompt_id"] for row in journal if row["event"] == "submit" and row["prompt_id"] in calls]
-    assert len(seen) == len(set(seen)), "a prompt was submitted twice under one id"
-    assert {calls[prompt_id]["sent_at"] is not None for prompt_id in seen} == {True}
-    for prompt_id in seen:
-        outcome = calls[prompt_id]["outcome"]
-        assert outcome == "succeeded" or outcome in EXCUSES, f"submitted, and its call ended as {outcome}"
-    return len(seen) - 1
+    pairs = farm.place.match(submissions, calls, mark)
+    used = [call["id"] for _, call in pairs]
+    assert len(used) == len(set(used)), "submitted twice by one call"
+    for _, call in pairs:
+        assert call["sent_at"] is not None
+        outcome = call["outcome"]
+        assert outcome == "succeeded" or outcome in farm.place.excuses, f"submitted, and its call ended as {outcome}"
+    assert "succeeded" in [call["outcome"] for _, call in pairs], "a picture that nobody was asked for"
+    return [row for row, _ in pairs]
 
 
-def judge_unknown(farm: FaultFarm, journal: list[Row]) -> None:
-    """I9: every prompt that the server saw has its row."""
-    known = {row["external_id"] for row in farm.rows("SELECT external_id FROM calls")}
-    assert {row["prompt_id"] for row in journal if row["event"] == "submit"} <= known
+def judge_others(farm: FaultFarm, submissions: list[Row]) -> None:
+    """I9: whatever else the stand-in saw has its row as well."""
+    column = farm.place.named_by
+    known = {row[column] for row in farm.rows(f"SELECT {column} FROM calls")}  # noqa: S608  a column
+    assert {row["prompt_id"] for row in submissions} <= known
 
 
 def judge_old_rings(farm: FaultFarm, order_ids: list[str]) -> None:
     """I15: more rings for what is over lead to nothing."""
     events = "SELECT count(*) AS n FROM events WHERE step_id IS NOT NULL"
-    farm.come_to_rest()
     before = farm.rows(events)
     farm.ring_in_vain(farm.steps_of(order_ids[0])[0])
     assert farm.rows(events) == before

@@ -17,7 +17,7 @@ from scripts.simulators.photos import portrait
 from tests.faults.farm import WORKERS, FaultFarm, eventually
 from tests.faults.gate import At, Stop
 
-STYLE, STYLE_OF_TWO_STEPS = "framed-print", "poster-framed"
+STYLE_OF_TWO_STEPS = "poster-framed"
 PHOTO_SIZE = (600, 800)
 HALF_A_PICTURE = 20_000
 """Bytes; every picture of the stand-in is larger."""
@@ -35,14 +35,15 @@ class Scene:
     """Order id -> the mark of its photo."""
     answers: dict[str, Future[int]] = field(default_factory=dict)
 
-    def submit(self, style: str = STYLE) -> str:
+    def submit(self, style: str = "") -> str:
         """Have a booth submit one more order; its id."""
         order_id, mark = f"{self.name}-{len(self.orders) + 1}", self.mark + len(self.orders)
+        style = style or self.farm.place.styles[0]
         self.orders[order_id] = mark
         self.answers[order_id] = self.threads.submit(self._insist, order_id, portrait(mark, PHOTO_SIZE), style)
         return order_id
 
-    def submit_and_wait(self, style: str = STYLE) -> str:
+    def submit_and_wait(self, style: str = "") -> str:
         """The same, and return once it is accepted."""
         order_id = self.submit(style)
         assert self.answers[order_id].result(30) == 202
@@ -82,9 +83,14 @@ def reached(scene: Scene, stop: Stop, repair: Stop | None = None) -> Standing:
     return Standing(process, let_others_go=others, open_gate=stop.release)
 
 
+def queue_of(farm: FaultFarm) -> bytes:
+    """The list in Redis in which the rings of the farm's place lie."""
+    return f"rq:queue:{farm.place.resource}".encode()
+
+
 def without_repair(farm: FaultFarm) -> Stop:
     """Keep the reconciler from ringing again, which it would do before we have looked; released with the others."""
-    return farm.redis_gate.stop(At.REQUEST, b"rq:queue:comfyui", is_meant=farm.is_reconciler, every=True)
+    return farm.redis_gate.stop(At.REQUEST, queue_of(farm), is_meant=farm.is_reconciler, every=True)
 
 
 def photo_written(scene: Scene) -> Iterator[Standing]:
@@ -102,7 +108,7 @@ def photo_written(scene: Scene) -> Iterator[Standing]:
 def committed_not_enqueued(scene: Scene) -> Iterator[Standing]:
     """The order's rows are committed; the web's ring stands at the gate before Redis."""
     repair = without_repair(scene.farm)
-    stop = scene.farm.redis_gate.stop(At.REQUEST, b"rq:queue:comfyui", is_meant=scene.farm.is_web)
+    stop = scene.farm.redis_gate.stop(At.REQUEST, queue_of(scene.farm), is_meant=scene.farm.is_web)
     order_id = scene.submit()
     standing = reached(scene, stop, repair)
     assert [step["status"] for step in scene.farm.steps_of(order_id)] == ["queued"]
@@ -117,7 +123,7 @@ def enqueued_not_fetched(scene: Scene) -> Iterator[Standing]:
     eventually(lambda: all(farm.steps_of(order_id)[0]["status"] == "running" for order_id in busy), "all are busy")
     waiting = scene.submit_and_wait()
     with farm.redis() as client:
-        eventually(lambda: client.llen("rq:queue:comfyui"), "the ring lies there")
+        eventually(lambda: client.llen(queue_of(farm)), "the ring lies there")
     assert hold.happened.wait(30) and farm.steps_of(waiting)[0]["status"] == "queued"
     yield Standing(farm.worker_named(farm.steps_of(busy[0])[0]["worker"]), farm.stand_in.clear_faults)
 
@@ -133,10 +139,10 @@ def fetched_not_claimed(scene: Scene) -> Iterator[Standing]:
 
 
 def at_request(pattern: bytes, *, is_sent: bool) -> Point:
-    """A worker's request stands at the gate before ComfyUI: not a byte of it has come through."""
+    """A worker's request stands at the gate before the place of its work: not a byte of it has come through."""
 
     def point(scene: Scene) -> Iterator[Standing]:
-        stop = scene.farm.comfyui_gate.stop(At.REQUEST, pattern)
+        stop = scene.farm.gate.stop(At.REQUEST, pattern)
         scene.submit()
         standing = reached(scene, stop)
         (call,) = scene.farm.rows("SELECT * FROM calls WHERE state = 'open'")
@@ -147,10 +153,10 @@ def at_request(pattern: bytes, *, is_sent: bool) -> Point:
 
 
 def at_answer(pattern: bytes, after_bytes: int) -> Point:
-    """ComfyUI has had the request; of its answer so many bytes have come through."""
+    """The place has had the request; of its answer so many bytes have come through."""
 
     def point(scene: Scene) -> Iterator[Standing]:
-        stop = scene.farm.comfyui_gate.stop(At.ANSWER, pattern, after_bytes=after_bytes)
+        stop = scene.farm.gate.stop(At.ANSWER, pattern, after_bytes=after_bytes)
         scene.submit()
         standing = reached(scene, stop)
         assert len(scene.farm.rows("SELECT * FROM calls WHERE state = 'open' AND sent_at IS NOT NULL")) == 1
@@ -163,34 +169,65 @@ def answered(scene: Scene) -> Iterator[Standing]:
     """The worker has heard that its prompt was taken; the prompt waits in the server's queue."""
     farm = scene.farm
     farm.stand_in.add_fault("hold_queue")
-    stop = farm.comfyui_gate.stop(At.PASSED, b"POST /prompt")
+    stop = farm.gate.stop(At.PASSED, b"POST /prompt")
     scene.submit()
     standing = reached(scene, stop)
     yield Standing(standing.process, farm.stand_in.clear_faults)
 
 
 def running(scene: Scene) -> Iterator[Standing]:
-    """The server works at the prompt and does not come to its end."""
+    """The place works at it and does not come to its end; the id by which it is known there is written down."""
     farm = scene.farm
     hold = farm.stand_in.add_fault("hold")
     order_id = scene.submit()
     assert hold.happened.wait(30)
+    known = f"SELECT id FROM calls WHERE state = 'open' AND {farm.place.named_by} IS NOT NULL"  # noqa: S608  a column
+    eventually(lambda: farm.rows(known), "its id is written down")
     yield Standing(farm.worker_named(farm.steps_of(order_id)[0]["worker"]), farm.stand_in.clear_faults)
 
 
-def picture_stored(scene: Scene) -> Iterator[Standing]:
-    """Picture and thumbnail lie in the storage; the worker waits for SQLite's write lock, which we hold."""
-    farm = scene.farm
-    before = farm.files("images")
-    stop = farm.comfyui_gate.stop(At.REQUEST, b"GET /view")
-    order_id = scene.submit()
-    standing = reached(scene, stop)
-    with ExitStack() as held:
-        held.enter_context(farm.write_lock())
-        stop.release()
-        eventually(lambda: len(farm.files("images") - before) == 2, "the picture is stored")
-        assert farm.steps_of(order_id)[0]["status"] == "running"
-        yield Standing(standing.process, held.close)
+def picture_stored(pattern: bytes) -> Point:
+    """Picture and thumbnail lie in the storage; the worker waits for SQLite's write lock, which we hold.
+
+    `pattern`: how the picture is fetched.
+    """
+
+    def point(scene: Scene) -> Iterator[Standing]:
+        farm = scene.farm
+        before = farm.files("images")
+        stop = farm.gate.stop(At.REQUEST, pattern)
+        order_id = scene.submit()
+        standing = reached(scene, stop)
+        with ExitStack() as held:
+            held.enter_context(farm.write_lock())
+            stop.release()
+            eventually(lambda: len(farm.files("images") - before) == 2, "the picture is stored")
+            assert farm.steps_of(order_id)[0]["status"] == "running"
+            yield Standing(standing.process, held.close)
+
+    return point
+
+
+def id_not_committed(pattern: bytes) -> Point:
+    """The worker has heard the id of its call; to write it down it waits for SQLite's write lock, which we hold.
+
+    `pattern`: how the call is submitted.
+    """
+
+    def point(scene: Scene) -> Iterator[Standing]:
+        farm = scene.farm
+        stop = farm.gate.stop(At.ANSWER, pattern)
+        scene.submit()
+        standing = reached(scene, stop)
+        with ExitStack() as held:
+            held.enter_context(farm.write_lock())
+            stop.release()
+            eventually(lambda: farm.owner(stop.port) is None, "the worker has the whole answer")
+            (call,) = farm.rows("SELECT * FROM calls WHERE state = 'open'")
+            assert call["sent_at"] is not None and call["remote_id"] is None
+            yield Standing(standing.process, held.close)
+
+    return point
 
 
 def next_step_not_enqueued(scene: Scene) -> Iterator[Standing]:
@@ -229,5 +266,5 @@ def held_at(point: Point, scene: Scene) -> Iterator[Standing]:
     finally:
         generator.close()  # type: ignore[attr-defined]  # a generator: ends what it holds
         farm.stand_in.clear_faults()
-        for gate in (farm.redis_gate, farm.comfyui_gate):
+        for gate in (farm.redis_gate, farm.gate):
             gate.open()

@@ -12,17 +12,13 @@ import pytest
 
 from scripts.benching.postgres import empty_database
 from tests.faults.commits import before_commit, in_commit
-from tests.faults.harm import Harm, freeze, kill_both, kill_it, kill_pool
+from tests.faults.harm import Harm, freeze, kill_it
 from tests.faults.judge import judge
+from tests.faults.play import FREEZE, KILLS
 from tests.faults.points import Point, Scene, held_at
 from tests.faults.table import fault_case, record
 
-WORKER: dict[str, Harm] = {
-    "worker killed": kill_it,
-    "pool killed": kill_pool,
-    "both killed": kill_both,
-    "worker frozen, woken": freeze,
-}
+WORKER = KILLS | FREEZE
 WEB: dict[str, Harm] = {"web killed": kill_it, "web frozen, woken": freeze}
 POINTS: list[tuple[str, Point, dict[str, Harm], str]] = [
     ("order in its commit, comes through", in_commit("order", is_lost=False), WEB, "web killed"),

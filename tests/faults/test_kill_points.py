@@ -14,14 +14,13 @@ import pytest
 from scripts.simulators.photos import portrait
 from tests.faults import points
 from tests.faults.farm import eventually
-from tests.faults.harm import Harm, end_both, end_it, end_pool, freeze, kill_both, kill_it, kill_pool
+from tests.faults.harm import Harm, end_both, end_it, end_pool, freeze, kill_it
 from tests.faults.judge import judge
-from tests.faults.points import Point, Scene, held_at
+from tests.faults.play import FREEZE, FROZEN, KILLS, play
+from tests.faults.points import Point, Scene
 from tests.faults.table import fault_case, record
 from tests.told import TOLD
 
-KILLS: dict[str, Harm] = {"worker killed": kill_it, "pool killed": kill_pool, "both killed": kill_both}
-FREEZE: dict[str, Harm] = {"worker frozen, woken": freeze}
 ENDS: dict[str, Harm] = {"worker SIGTERM": end_it, "pool SIGTERM": end_pool, "both SIGTERM": end_both}
 WEB: dict[str, Harm] = {"web killed": kill_it, "web frozen, woken": freeze}
 POINTS: list[tuple[str, Point, dict[str, Harm], str]] = [
@@ -47,7 +46,12 @@ POINTS: list[tuple[str, Point, dict[str, Harm], str]] = [
         "worker killed",
     ),
     ("picture half sent", points.at_answer(b"GET /view", points.HALF_A_PICTURE), KILLS | FREEZE, "worker killed"),
-    ("picture stored, success not committed", points.picture_stored, KILLS | FREEZE, "worker frozen, woken"),
+    (
+        "picture stored, success not committed",
+        points.picture_stored(b"GET /view"),
+        KILLS | FREEZE,
+        "worker frozen, woken",
+    ),
     ("success committed, next not enqueued", points.next_step_not_enqueued, KILLS | FREEZE, "pool killed"),
     ("last step done, RQ job not finished", points.job_not_finished, KILLS | FREEZE, "worker killed"),
 ]
@@ -67,17 +71,10 @@ def test_i1_i7_i8_a_task_survives_whatever_happens_at(
     harm: Harm,
     record_property: Callable[[str, object], None],
 ) -> None:
-    frozen_before_post = (label, name) == ("call committed, POST not received", "worker frozen, woken")
-    since = len(scene.farm.stand_in.log())
-    with held_at(point, scene) as standing:
-        held = scene.farm.rows("SELECT id, attempt FROM steps WHERE status = 'running' ORDER BY id")
-        began = time.monotonic()
-        harm(scene.farm, standing)
-    verdict = judge(scene, extra_allowed=1 if frozen_before_post else 0, since=since)
-    attempts = {row["id"]: row["attempt"] for row in scene.farm.rows("SELECT id, attempt FROM steps")}
-    assert not held or any(attempts[row["id"]] > row["attempt"] for row in held), "what was held was never taken away"
+    frozen_before_post = (label, name) == ("call committed, POST not received", FROZEN)
+    verdict, seconds = play(scene, point, harm, extra_allowed=1 if frozen_before_post else 0)
     extra = f", {verdict.extra} submission more: frozen between check and POST" if verdict.extra else ""
-    record(record_property, f"succeeded and judged {time.monotonic() - began:.1f} s after it{extra}")
+    record(record_property, f"succeeded and judged {seconds:.1f} s after it{extra}")
 
 
 @pytest.mark.fault("a photo kills every worker that touches it", "3 workers killed", True)
