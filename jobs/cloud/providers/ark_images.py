@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.cloud.at_once import AtOnce
 from jobs.cloud.provider import Done, ImageRequest, Keep
 from jobs.cloud.providers.openai_images import read_images
 from jobs.cloud.reading import Codes, code_of, error_of, read_refusal
-from jobs.cloud.results import ResultFetcher
-from jobs.cloud.transport import Answer, Transport
+from jobs.cloud.service import AtOnce
+from jobs.cloud.transport import Answer
 from jobs.errors.steps import BadAnswer
-from jobs.settings.providers import ProviderSettings
 
 ARK_CODES = Codes(
     refused=("*SensitiveContentDetected*", "*RiskDetection*"),
@@ -38,12 +36,6 @@ class ArkImages(AtOnce):
     """Ark. The picture comes back in the same answer, so nothing has to be fetched while its address lasts."""
 
     id_header = "x-request-id"
-
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
-        key = {"Authorization": f"Bearer {self._key}"}
-        self._transport = Transport(settings.base_url, key, silence_s=self.silence_s)
-        self._results = ResultFetcher(settings.base_url, settings.result_hosts)
 
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Done:
         """Buy one picture. Raises StepError: OutcomeUnknown when the request may have been carried out."""

@@ -13,14 +13,13 @@ import base64
 import re
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from jobs.cloud.provider import Done, ImageRequest, Keep, NotThere, Pending, Unheard
 from jobs.cloud.reading import Codes, error_of
-from jobs.cloud.results import ResultFetcher
-from jobs.cloud.transport import Answer, Transport
+from jobs.cloud.service import Service
+from jobs.cloud.transport import Answer
 from jobs.errors.steps import BadAnswer, BadInput, ExecutionFailed, StepError
-from jobs.settings.providers import ProviderSettings
 
 CODES = Codes(
     refused=("DataInspectionFailed", "data_inspection_failed"),
@@ -52,25 +51,8 @@ CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 SHORTEST_FETCH_SECONDS = 1.0
 
 
-class Dashscope:
+class Dashscope(Service):
     """One region of the service: keys hold for one region only."""
-
-    can_look_up = True
-    takes_key = False
-
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        self.name = name
-        self.limit = settings.limit
-        self.silence_s = settings.silence_s
-        self.on_unknown: Literal["hold", "resubmit"] = settings.unknown
-        self._key = settings.key
-        authorization = {"Authorization": f"Bearer {self._key}"}
-        self._transport = Transport(settings.base_url, authorization, silence_s=self.silence_s)
-        self._results = ResultFetcher(settings.base_url, settings.result_hosts)
-
-    def is_configured(self) -> bool:
-        """Is there a key?"""
-        return bool(self._key)
 
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Done | Pending:
         """Buy one picture. Raises StepError: OutcomeUnknown when the request may have been carried out."""

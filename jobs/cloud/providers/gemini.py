@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from jobs.cloud.at_once import AtOnce
 from jobs.cloud.provider import Done, ImageRequest, Keep
 from jobs.cloud.reading import Codes, code_of, error_of, read_refusal
 from jobs.cloud.results import decode_base64
-from jobs.cloud.transport import Answer, Transport
+from jobs.cloud.service import AtOnce
+from jobs.cloud.transport import Answer
 from jobs.errors.steps import BadAnswer, ContentRefused, StepError
 from jobs.settings.providers import ProviderSettings
 from jobs.wire import read_retry_after
@@ -38,9 +38,8 @@ REFUSED = frozenset(
 class Gemini(AtOnce):
     """Google's own service."""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
-        self._transport = Transport(settings.base_url, {"x-goog-api-key": self._key}, silence_s=self.silence_s)
+    def _key_header(self, settings: ProviderSettings) -> dict[str, str]:
+        return {"x-goog-api-key": settings.key}
 
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Done:
         """Buy one picture. Raises StepError: OutcomeUnknown when the request may have been carried out."""

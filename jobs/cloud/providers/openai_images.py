@@ -10,11 +10,11 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from jobs.cloud.at_once import AtOnce
 from jobs.cloud.provider import Done, ImageRequest, Keep
 from jobs.cloud.reading import Codes, code_of, error_of, read_refusal
 from jobs.cloud.results import ResultFetcher, decode_base64
-from jobs.cloud.transport import Answer, Transport
+from jobs.cloud.service import AtOnce
+from jobs.cloud.transport import Answer
 from jobs.errors.steps import BadAnswer
 from jobs.settings.providers import ProviderSettings
 
@@ -36,13 +36,13 @@ class OpenaiImages(AtOnce):
     """One service of this dialect."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
         address, _, query = settings.base_url.partition("?")
+        super().__init__(name, settings.model_copy(update={"base_url": address.rstrip("/")}))
         self._query = f"?{query}" if query else ""
-        is_azure = str(urlsplit(address).hostname).endswith(".azure.com")
-        key = {"api-key": self._key} if is_azure else {"Authorization": f"Bearer {self._key}"}
-        self._transport = Transport(address.rstrip("/"), key, silence_s=self.silence_s)
-        self._results = ResultFetcher(address, settings.result_hosts)
+
+    def _key_header(self, settings: ProviderSettings) -> dict[str, str]:
+        is_azure = str(urlsplit(settings.base_url).hostname).endswith(".azure.com")
+        return {"api-key": settings.key} if is_azure else super()._key_header(settings)
 
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Done:
         """Buy one picture. Raises StepError: OutcomeUnknown when the request may have been carried out."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from jobs.cloud.inputs import as_data_url, fill_input
 from jobs.cloud.provider import Done, ImageRequest, Keep, Pending, Unheard
 from jobs.cloud.reading import Codes, error_of, read_id, read_refusal, read_state
-from jobs.cloud.results import ResultFetcher
-from jobs.cloud.transport import Answer, Transport
+from jobs.cloud.service import Service
+from jobs.cloud.transport import Answer
 from jobs.errors.steps import Away, BadAnswer, ExecutionFailed, StepError, Transient
 from jobs.settings.providers import ProviderSettings
 from jobs.wire import never_connected, read_retry_after
@@ -37,27 +37,12 @@ RESETS = re.compile(r"resets in ~?(\d+(?:\.\d+)?) ?s")
 TEXT_CHARACTERS = 4000
 
 
-class Replicate:
+class Replicate(Service):
     """The service, or another one of its dialect."""
 
-    can_look_up = True
-    takes_key = False
-
     def __init__(self, name: str, settings: ProviderSettings) -> None:
-        self.name = name
-        self.limit = settings.limit
-        self.silence_s = settings.silence_s
-        self.on_unknown: Literal["hold", "resubmit"] = settings.unknown
-        self._key = settings.key
+        super().__init__(name, settings)
         self._inline_bytes = settings.inline_bytes
-        self._transport = Transport(
-            settings.base_url, {"Authorization": f"Bearer {self._key}"}, silence_s=self.silence_s
-        )
-        self._results = ResultFetcher(settings.base_url, settings.result_hosts)
-
-    def is_configured(self) -> bool:
-        """Is there a key?"""
-        return bool(self._key)
 
     def submit(self, request: ImageRequest, keep_remote_id: Keep, seconds: float) -> Pending:
         """Ask for one prediction. Raises StepError: OutcomeUnknown when it may have been taken."""
