@@ -7,13 +7,13 @@ A refused photo is an answer like any other and says nothing against the provide
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.cloud.models import Brake
+from jobs.cloud.money import Spending, spent_today
 from jobs.database import now_of, outbox_of
 from jobs.errors.steps import (
     AccountRefused,
@@ -27,7 +27,6 @@ from jobs.errors.steps import (
 )
 from jobs.orders import calls
 from jobs.orders.calls import OpenCall
-from jobs.orders.models import Call
 from jobs.orders.pauses import find_pause, pause, resume
 from jobs.orders.work import Terms
 from jobs.settings import Settings
@@ -37,19 +36,6 @@ BREAKER_FAILURES = 5
 BREAKER_WINDOW_SECONDS = 60.0
 COUNTED = (Transient, Away, OutcomeUnknown)
 """What speaks against a provider's health."""
-
-
-@dataclass(frozen=True)
-class Spending:
-    """What a provider's calls of one day cost: what is known, and what may have been spent without a picture."""
-
-    known: float = 0.0
-    unknown: float = 0.0
-    open: float = 0.0
-
-    @property
-    def total(self) -> float:
-        return self.known + self.unknown + self.open
 
 
 def scope_of(provider: str) -> str:
@@ -88,30 +74,6 @@ def note_error(session: Session, provider: str, error: Exception, wait_s: float,
         _count_failure(session, provider, settings.brake_breaker_s)
 
 
-def list_spending(session: Session) -> dict[str, Spending]:
-    """What the calls that were sent since midnight UTC cost, by provider."""
-    since = now_of(session).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = session.execute(
-        select(Call.provider, Call.state, Call.outcome, func.sum(func.coalesce(Call.cost, Call.price)))
-        .where(Call.provider.is_not(None), Call.sent_at >= since)
-        .group_by(Call.provider, Call.state, Call.outcome)
-    )
-    spending: dict[str, Spending] = {}
-    for provider, state, outcome, amount in rows:
-        part = _part_of(state, outcome)
-        if provider and part and amount:
-            before = spending.get(provider, Spending())
-            spending[provider] = replace(before, **{part: getattr(before, part) + amount})
-    return spending
-
-
-def _part_of(state: str, outcome: str | None) -> str | None:
-    """Where a call's price counts; None for one that cost nothing."""
-    if state != "closed":
-        return "open"
-    return {"succeeded": "known", "unknown": "unknown", "stopped": "unknown"}.get(outcome or "")
-
-
 def mark_sent(session: Session, step_id: int, attempt: int, call: OpenCall, terms: Terms) -> OpenCall:
     """As calls.mark_sent, unless the provider was paused since the claim or the day's money is spent.
 
@@ -128,7 +90,7 @@ def check_budget(session: Session, provider: str, price: float | None, budget: f
     """Raise OverBudget when one more call of this price goes past the day's budget. `budget`: by the settings."""
     brake = session.get(Brake, provider)
     allowed = brake.budget if brake is not None and brake.budget is not None else budget
-    if allowed is not None and list_spending(session).get(provider, Spending()).total + (price or 0.0) > allowed:
+    if allowed is not None and spent_today(session).get(provider, Spending()).total + (price or 0.0) > allowed:
         raise OverBudget(detail=f"budget {allowed:g}")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from jobs.cloud import brake
+from jobs.cloud import brake, money
 from jobs.cloud.models import Brake
 from jobs.engine.claims import Claim
 from jobs.engine.windows import Windows
@@ -24,7 +25,7 @@ from jobs.errors.steps import (
 )
 from jobs.farm import Farm
 from jobs.orders import pauses
-from jobs.orders.models import Call, Pause
+from jobs.orders.models import Call, Pause, Task
 from jobs.orders.work import Terms
 from jobs.settings import Settings
 from tests import builders
@@ -192,7 +193,20 @@ def test_a_day_costs_what_was_made_and_what_nobody_can_tell(farm: Farm) -> None:
     buy(farm, 0.25, outcome="unknown")
     buy(farm, 8.0, outcome="failed")
     buy(farm, 16.0, outcome="succeeded", sent_at=builders.seconds_ago(2 * 86_400))
-    assert farm.database.read(brake.list_spending) == {"openai": brake.Spending(known=0.4, unknown=0.25)}
+    assert farm.database.read(money.spent_today) == {"openai": money.Spending(known=0.4, unknown=0.25)}
+
+
+def test_costs_are_told_by_day_and_by_task_of_an_order(farm: Farm) -> None:
+    buy(farm, 0.5)
+    buy(farm, 0.25, outcome="unknown")
+    buy(farm, 4.0, sent_at=builders.seconds_ago(86_400))
+    buy(farm, 8.0, sent_at=builders.seconds_ago(9 * 86_400))
+    days = farm.database.read(money.spent_by_day, 7)
+    assert list(days.values()) == [{"openai": money.Spending(0.5, 0.25)}, {"openai": money.Spending(4.0)}]
+    (order_id, task_id) = farm.database.read(
+        lambda session: session.execute(select(Task.order_id, Task.task_id).order_by(Task.id).limit(1)).one()
+    )
+    assert farm.database.read(money.spent_on_order, order_id) == {task_id: money.Spending(0.5)}
 
 
 def test_a_spent_budget_pauses_the_provider_until_it_is_raised(farm: Farm) -> None:

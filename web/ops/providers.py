@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from jobs.access.operators import Operator
-from jobs.cloud import brake
+from jobs.cloud import money
 from jobs.cloud.standing import list_standings, list_unknown
 from jobs.database import now_of
 from jobs.orders.pauses import list_paused
@@ -21,6 +21,7 @@ from web.auth import needs_operator
 from web.context import farm
 from web.ops import ops
 
+DAYS_SHOWN = 7
 LARGEST_BUDGET = 1_000_000.0
 
 
@@ -33,7 +34,8 @@ def show_providers(operator: Operator) -> ResponseReturnValue:
     def look(session: Session) -> dict[str, Any]:
         return {
             "standings": list_standings(session, the_farm.providers, the_farm.settings),
-            "spending": brake.list_spending(session),
+            "spending": money.spent_today(session),
+            "days": money.spent_by_day(session, DAYS_SHOWN),
             "unknown": list_unknown(session),
             "paths": list_paths(the_farm.shelf),
             "off": list_paused(session, now_of(session)),

@@ -6,8 +6,10 @@ import time
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from jobs.access.operators import Operator
+from jobs.cloud.money import Spending, spent_on_order
 from jobs.errors import Conflict, FarmBusy, FarmError, StyleUnavailable, StyleUnknown
 from jobs.figures import read_queue
 from jobs.orders import book
@@ -49,7 +51,7 @@ def list_tasks(operator: Operator) -> ResponseReturnValue:
 @needs_operator
 def show_task(operator: Operator, task_id: str) -> ResponseReturnValue:
     """A task's whole story."""
-    story = farm().database.read(book.tell_story, task_id)
+    story, spent = farm().database.read(_tell, task_id)
     now = time.time()
     pictures = [
         {
@@ -61,7 +63,12 @@ def show_task(operator: Operator, task_id: str) -> ResponseReturnValue:
         }
         for image in story.task.images
     ]
-    return render_template("ops/task.html", story=story, pictures=pictures)
+    return render_template("ops/task.html", story=story, pictures=pictures, spent=spent)
+
+
+def _tell(session: Session, task_id: str) -> tuple[book.Story, dict[str, Spending]]:
+    story = book.tell_story(session, task_id)
+    return story, spent_on_order(session, story.order.id)
 
 
 @ops.post("/tasks/<task_id>/retry")
