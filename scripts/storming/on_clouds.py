@@ -116,8 +116,8 @@ def at_work(fault: str, seconds: float, wish: Mapping[str, Any]) -> Draw:
     return draw
 
 
-SHARE = 0.4
-"""Of all faults about a quarter hit the clouds, as of all orders."""
+SHARE = 0.6
+"""So that of all faults about a fifth hit the clouds."""
 DRAWS: list[tuple[float, Draw]] = [
     (SHARE * 6, kill),
     (SHARE * 4, freeze),
