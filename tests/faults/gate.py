@@ -42,6 +42,8 @@ class Stop:
         """The local port of the client that stands here."""
         self.reached = threading.Event()
         self.released = threading.Event()
+        self.left = threading.Event()
+        """Nobody stands here any more: it went on, or the client has gone."""
         self._lock = threading.Lock()
 
     def take(self, at: At, before: bytes, data: bytes, port: int) -> bool:
@@ -195,6 +197,12 @@ class _Connection:
         read, a client that has gone is not seen behind it.
         """
         stop.reached.set()
+        try:
+            return self._wait(stop, also)
+        finally:
+            stop.left.set()
+
+    def _wait(self, stop: Stop, also: int) -> bytes | None:
         read = b""
         poll = select.poll()
         poll.register(self._client, GONE | also)

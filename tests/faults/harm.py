@@ -22,7 +22,8 @@ def _end(farm: FaultFarm, standing: Standing, victims: list[psutil.Process], *, 
             victim.terminate()
         else:
             victim.kill()
-    wait_until_ended(doomed)  # first of all: what stood at a gate is gone with its process
+    wait_until_ended(doomed)
+    assert standing.is_gone()  # first of all: what stood at a gate is gone with its process
     standing.let_others_go()
     standing.open_gate()
 

@@ -69,6 +69,8 @@ class Standing:
     """Ends what would hold others too: a stand-in's fault, a lock of the database."""
     open_gate: Callable[[], object] = lambda: None
     """Ends what holds this process's own connection."""
+    is_gone: Callable[[], bool] = lambda: True
+    """After the process's death: has the gate seen it too? Opened before, it would forward what a dead one had sent."""
 
 
 Point = Callable[[Scene], Iterator[Standing]]
@@ -80,7 +82,7 @@ def reached(scene: Scene, stop: Stop, repair: Stop | None = None) -> Standing:
     process = scene.farm.owner(stop.port)
     assert process is not None, "whoever came has left"
     others = repair.release if repair is not None else lambda: None
-    return Standing(process, let_others_go=others, open_gate=stop.release)
+    return Standing(process, let_others_go=others, open_gate=stop.release, is_gone=lambda: stop.left.wait(30))
 
 
 def queue_of(farm: FaultFarm) -> bytes:
