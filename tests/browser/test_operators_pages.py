@@ -178,7 +178,7 @@ def test_providers_are_paused_resumed_and_given_a_budget(farm: Farm, make_visito
     with open_farm(farm.settings, **with_key(), openai_limit=4) as other, serve(other) as url:
         visitor = make_visitor(url)
         visitor.log_in(PASSWORD)
-        other.database.write(brake.note_error, "openai", QuotaExhausted(HOSTILE), 0.0)
+        other.database.write(brake.note_error, "openai", QuotaExhausted(HOSTILE), 0.0, other.settings)
         page = visitor.open("/ops/providers")
         openai = page.locator("tbody tr").filter(has=page.get_by_text("openai", exact=True)).first
         expect(openai).to_contain_text("paused for 15:00 min")
