@@ -10,6 +10,7 @@ import io
 import os
 import uuid
 import zlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Job:
     work: asyncio.Task[None] | None = None
 
 
-class CloudApi:
+class CloudApi(ABC):
     """One API on one port."""
 
     TITLE = ""
@@ -85,9 +86,9 @@ class CloudApi:
         self.add_routes(app.router)
         self._listener = Listener(app)
 
+    @abstractmethod
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """The dialect's own."""
-        raise NotImplementedError
 
     def add_results(self, router: web.UrlDispatcher) -> None:
         """Finished pictures by their addresses, for anybody: as from the hosts where providers leave them."""
@@ -108,9 +109,9 @@ class CloudApi:
         return web.Response(body=job.made[int(number)], content_type="image/png")
 
     @property
+    @abstractmethod
     def refuse_in_dialect(self) -> Any:
         """A middleware that turns what the dialect's handlers raise into its answers."""
-        raise NotImplementedError
 
     @property
     def port(self) -> int:

@@ -32,7 +32,7 @@ class Case:
 
     provider: str
     name: str
-    library: str
+    package: str
     script: str
     path: str
     model: str
@@ -51,7 +51,7 @@ IMAGES = {"created": 1, "data": [{"b64_json": in_base64(PICTURE), "url": None}]}
 OPENAI = Case(
     provider="openai",
     name="edit",
-    library="openai",
+    package="openai",
     script="with_openai.py",
     path="/v1",
     model="gpt-image-1",
@@ -71,7 +71,7 @@ OPENAI = Case(
 SILICONFLOW = Case(
     provider="siliconflow",
     name="generation",
-    library="openai",
+    package="openai",
     script="with_openai_generations.py",
     path="/v1",
     model="Qwen/Qwen-Image-Edit-2509",
@@ -83,7 +83,7 @@ SILICONFLOW = Case(
 ARK = Case(
     provider="ark",
     name="generation",
-    library="volcengine-python-sdk",
+    package="volcengine-python-sdk",
     script="with_ark.py",
     path="/api/v3",
     model="doubao-seedream-4-5-251128",
@@ -101,7 +101,7 @@ GEMINI_PHOTO = "json.contents[0].parts[1].inlineData"
 GEMINI = Case(
     provider="gemini",
     name="generateContent",
-    library="google-genai",
+    package="google-genai",
     script="with_gemini.py",
     path="/v1beta",
     model="gemini-3-pro-image",
@@ -183,7 +183,7 @@ def _replicate(name: str, model: str, photo_field: str, photo: bytes, encoding: 
     return Case(
         provider="replicate",
         name=name,
-        library="replicate",
+        package="replicate",
         script="with_replicate.py",
         path="/v1",
         model=model,
@@ -207,7 +207,7 @@ FAL_REQUEST = "/fal-ai/flux-pro/requests/r1"
 FAL = Case(
     provider="fal",
     name="queue",
-    library="fal-client",
+    package="fal-client",
     script="with_fal.py",
     path="",
     model="fal-ai/flux-pro/kontext",
@@ -256,7 +256,7 @@ def _dashscope(mode: str, path: str, answer: Mapping[str, Any], model: str, **pa
     return Case(
         provider="dashscope",
         name=mode,
-        library="dashscope",
+        package="dashscope",
         script="with_dashscope.py",
         path="/api/v1",
         model=model,

@@ -59,7 +59,7 @@ class Side:
 
 def compare_wire_forms(case: Case, sheet: Sheet) -> None:
     """One row for each step of the case, or one that says why there is none."""
-    against = f"{case.library} {version_of(case.library)}"
+    against = f"{case.package} {version_of(case.package)}"
     records: list[Record] = []
     with sheet.check(case.provider, against, f"wire: {case.name}, both sides recorded") as row:
         records = [record_ours(case), record_theirs(case)]
