@@ -1,13 +1,22 @@
-"""Styles with alternatives, written into a folder of a test's own."""
+"""Styles of one or more ways to make a step, written into a folder of a test's own."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 from jobs.styles.shelf import BUILTIN
 
-CLOUD_STEP = 'resource = "api"\nprovider = "openai"\nmodel = "gpt-image-1.5"\nprompt = "a poster"\n'
+
+def cloud_step(provider: str, model: str, **parameters: str) -> str:
+    """A step that is bought."""
+    given = ", ".join(f"{name} = {json.dumps(value)}" for name, value in parameters.items())
+    lines = ['resource = "api"', f'provider = "{provider}"', f'model = "{model}"', 'prompt = "a poster"']
+    return "\n".join([*lines, f"parameters = {{ {given} }}", ""])
+
+
+CLOUD_STEP = cloud_step("openai", "gpt-image-1.5")
 FRAME = 'resource = "api"\nprovider = "frame"\nparameters = { width = 400, height = 600 }\n'
 WORKFLOW = (BUILTIN / "framed-print" / "style.toml").read_text(encoding="utf-8").partition("[[steps]]\n")[2]
 """The one step of the built-in style framed-print, at ComfyUI."""

@@ -32,6 +32,7 @@ from scripts.simulators.wire import fault_middleware
 STARTED_BY = os.getppid()  # asked before anything slow: the parent may be gone later
 MAX_BODY_BYTES = 512 * 1024 * 1024
 LOOK_SECONDS = 0.02
+PNG_EFFORT = 1  # quick: the library's own would cost four times what the drawing does
 PICTURES_KEPT = 50  # calls whose pictures are there: a stand-in may run for a whole evening
 ENDED = ("success", "error", "canceled")
 
@@ -249,7 +250,7 @@ def draw_posters(
         else:
             picture = stamp(dream(size, seed + number), None)
         file = io.BytesIO()
-        picture.save(file, file_format, **save)
+        picture.save(file, file_format, **{"compress_level": PNG_EFFORT} | save)
         made.append(file.getvalue())
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,11 +30,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered."""
+    """What is answered. `drip_s`: seconds between one byte and the next; 0: all at once."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    drip_s: float = 0.0
 
     @classmethod
     def of_json(cls, document: Any, status: int = 200) -> Reply:
@@ -135,7 +136,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(reply.body)
+        if reply.drip_s:
+            self._drip(reply)
+        else:
+            self.wfile.write(reply.body)
+
+    def _drip(self, reply: Reply) -> None:
+        pause = threading.Event()
+        with suppress(OSError):  # the client has left
+            for byte in reply.body:
+                self.wfile.write(bytes([byte]))
+                pause.wait(reply.drip_s)
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_any
 

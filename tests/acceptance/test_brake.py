@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import requests
 
-from scripts.simulators.openai_images import StandIn
+from scripts.simulators.faults import Fault
+from scripts.simulators.inprocess import InProcess
 from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
 from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.contract.dialects import DIALECTS
+from tests.contract.dialects.dialect import Said
 from tests.surface.operators import PASSWORD, read_token
 
-STYLE = "watercolour-cloud"
-RATE = {"error": {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
-QUOTA = {"error": {"message": "no money", "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}}
-KEY = {"error": {"message": "no such key", "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}}
+STYLES = {
+    "openai": "watercolour-cloud",
+    "ark": "festive-cloud",
+    "siliconflow": "clay-cloud",
+    "gemini": "storybook-cloud",
+    "replicate": "comic-cloud",
+}
+"""Provider -> a style of its own: each test brakes another one, so that all can share a farm."""
+BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
+KEY = Said(401, '"Invalid token"')
 ASKED_SECONDS = 7.0
 
-
-@pytest.fixture
-def cloud() -> Iterator[StandIn]:
-    with StandIn(seconds=0.2) as cloud:
-        yield cloud
+Cloud = InProcess[Any]
 
 
-@pytest.fixture
-def place(start_farm: StartFarm, cloud: StandIn) -> tuple[FarmProcess, Booth]:
+@pytest.fixture(scope="module")
+def clouds() -> Iterator[dict[str, Cloud]]:
+    """A stand-in of each provider."""
+    with ExitStack() as stack:
+        clouds = {name: stack.enter_context(BY_NAME[name].stand_in()) for name in STYLES}
+        for cloud in clouds.values():
+            cloud.server.seconds = 0.2
+        yield clouds
+
+
+@pytest.fixture(scope="module")
+def place(start_shared_farm: StartFarm, clouds: dict[str, Cloud]) -> tuple[FarmProcess, Booth]:
     """A farm with five API workers, and a booth."""
-    farm, booth, _ = start_farm(
-        servers=1,
-        API_WORKERS="5",
-        OPENAI_API_KEY="simulated",
-        OPENAI_BASE_URL=cloud.base_url,
-        OPENAI_PRICES='{"*": 0.5}',
-    )
+    providers: dict[str, str] = {"REPLICATE_API_TOKEN": "simulated", "REPLICATE_PER_MINUTE": "2"}
+    for name, cloud in clouds.items():
+        base_url: str = cloud.base_url  # type: ignore[attr-defined]  # every cloud stand-in has one
+        providers |= {f"{name.upper()}_BASE_URL": base_url, f"{name.upper()}_PRICES": '{"*": 0.5}'}
+        providers.setdefault(f"{name.upper()}_API_{'TOKEN' if name == 'replicate' else 'KEY'}", "simulated")
+    farm, booth, _ = start_shared_farm(servers=1, API_WORKERS="5", COMFYUI_WORKERS="1", **providers)
     return farm, booth
 
 
@@ -46,28 +62,37 @@ def log_in(operator: requests.Session, url: str) -> None:
     assert operator.post(page, data=fields, timeout=10).ok
 
 
-def order(booth: Booth, name: str, photos: int, style: str = STYLE) -> None:
+def order(booth: Booth, name: str, photos: int, style: str) -> None:
     booth.submit_until_taken(name, *(portrait(100 + number) for number in range(photos)), style=style)
 
 
-def provider_of(booth: Booth) -> dict[str, object]:
-    shown: dict[str, object] = booth.request("GET", "/queue").json()["providers"]["openai"]
+def read_brake(booth: Booth, provider: str) -> dict[str, object]:
+    shown: dict[str, object] = booth.request("GET", "/queue").json()["providers"][provider]
     return shown
 
 
+def tell(cloud: Cloud, provider: str, said: Said, **more: Any) -> Fault:
+    """Let it answer every submission so."""
+    path = BY_NAME[provider].submit_path
+    return cloud.add_fault("status", path=path, status=said.status, body=said.body, **more)
+
+
 def test_one_429_keeps_every_worker_back_and_then_they_come_one_by_one(
-    place: tuple[FarmProcess, Booth], cloud: StandIn
+    place: tuple[FarmProcess, Booth], clouds: dict[str, Cloud]
 ) -> None:
     farm, booth = place
-    told = cloud.add_fault("status", path="/v1/images", status=429, body=RATE, headers={"Retry-After": "7"}, times=1)
-    order(booth, "first", 1)
-    shown = eventually(lambda: (seen := provider_of(booth))["why"] and seen, "the provider is paused")
+    cloud = clouds["openai"]
+    told = tell(cloud, "openai", BY_NAME["openai"].rate, headers={"Retry-After": "7"}, times=1)
+    order(booth, "first", 1, STYLES["openai"])
+    shown = eventually(lambda: (seen := read_brake(booth, "openai"))["why"] and seen, "the provider is paused")
     braked_at = time.time()
     assert told.hits == 1
     assert shown["why"] == "rate" and 0 < float(str(shown["paused_s"])) <= ASKED_SECONDS * 1.2
-    order(booth, "more", 8)
-    order(booth, "beside", 2, style="framed-print")
-    assert booth.follow("beside")["status"] == "succeeded", "a paused provider held the other resource up"
+    order(booth, "more", 8, STYLES["openai"])
+    order(booth, "beside", 1, "framed-print")
+    order(booth, "another", 1, STYLES["gemini"])
+    for name in ("beside", "another"):
+        assert booth.follow(name)["status"] == "succeeded", "a paused provider held others up"
     with requests.Session() as operator:
         log_in(operator, farm.url)
         assert "openai is paused" in operator.get(f"{farm.url}/ops/", timeout=10).text
@@ -86,56 +111,62 @@ def test_one_429_keeps_every_worker_back_and_then_they_come_one_by_one(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "why", "sentence"),
-    [(429, QUOTA, "quota", "no credit left"), (401, KEY, "account", "refuses our key")],
+    ("provider", "said", "why", "sentence"),
+    [
+        ("ark", BY_NAME["ark"].quota, "quota", "no credit left"),
+        ("siliconflow", KEY, "account", "refuses our key"),
+    ],
     ids=["quota", "bad key"],
 )
 def test_quota_and_key_pause_the_provider_and_a_button_brings_it_back(
-    place: tuple[FarmProcess, Booth], cloud: StandIn, status: int, body: dict[str, object], why: str, sentence: str
+    place: tuple[FarmProcess, Booth], clouds: dict[str, Cloud], provider: str, said: Said, why: str, sentence: str
 ) -> None:
     farm, booth = place
-    fault = cloud.add_fault("status", path="/v1/images", status=status, body=body)
-    order(booth, "waits", 3)
-    eventually(lambda: provider_of(booth)["why"] == why, "the provider is paused")
+    fault = tell(clouds[provider], provider, said)
+    order(booth, provider, 3, STYLES[provider])
+    eventually(lambda: read_brake(booth, provider)["why"] == why, "the provider is paused")
     with requests.Session() as operator:
         log_in(operator, farm.url)
         assert sentence in operator.get(f"{farm.url}/ops/", timeout=10).text
-        cloud.clear_faults(number=fault.id)
+        clouds[provider].clear_faults(number=fault.id)
         token = read_token(operator, f"{farm.url}/ops/providers")
-        resume = operator.post(f"{farm.url}/ops/providers/openai/resume", data={"csrf_token": token}, timeout=10)
+        resume = operator.post(f"{farm.url}/ops/providers/{provider}/resume", data={"csrf_token": token}, timeout=10)
         assert "is tried again" in resume.text
-    assert booth.follow("waits", seconds=60)["status"] == "succeeded"
-    assert len(cloud.log("submit")) == 3
+    assert booth.follow(provider, seconds=60)["status"] == "succeeded"
+    assert len(clouds[provider].log("submit")) == 3
 
 
 def test_a_spent_budget_pauses_and_raising_it_goes_on_without_a_restart(
-    place: tuple[FarmProcess, Booth], cloud: StandIn
+    place: tuple[FarmProcess, Booth], clouds: dict[str, Cloud]
 ) -> None:
     farm, booth = place
+    spent = len(clouds["gemini"].log("submit"))  # by the test above
     with requests.Session() as operator:
         log_in(operator, farm.url)
         token = read_token(operator, f"{farm.url}/ops/providers")
 
         def set_budget(budget: str) -> str:
             fields = {"csrf_token": token, "budget": budget}
-            return operator.post(f"{farm.url}/ops/providers/openai/budget", data=fields, timeout=10).text
+            return operator.post(f"{farm.url}/ops/providers/gemini/budget", data=fields, timeout=10).text
 
         assert "must be a number" in set_budget("lots")
-        assert "1 a day" in set_budget("1")
-        order(booth, "dear", 3)
-        eventually(lambda: provider_of(booth)["why"] == "budget", "the provider is paused")
-        assert len(cloud.log("submit")) == 2, "two calls of 0.5 are a day's budget of 1"
-        assert "budget for the cloud provider openai is spent" in operator.get(f"{farm.url}/ops/", timeout=10).text
+        assert f"{1 + spent / 2:g} a day" in set_budget(f"{1 + spent / 2:g}")
+        order(booth, "dear", 3, STYLES["gemini"])
+        eventually(lambda: read_brake(booth, "gemini")["why"] == "budget", "the provider is paused")
+        assert len(clouds["gemini"].log("submit")) - spent == 2, "two calls of 0.5 were left of the day"
+        assert "budget for the cloud provider gemini is spent" in operator.get(f"{farm.url}/ops/", timeout=10).text
         set_budget("5")
     assert booth.follow("dear", seconds=60)["status"] == "succeeded"
-    assert len(cloud.log("submit")) == 3
+    assert len(clouds["gemini"].log("submit")) - spent == 3
 
 
-def test_a_minute_that_is_used_up_pauses_without_a_failure(start_farm: StartFarm, cloud: StandIn) -> None:
-    settings = {"OPENAI_API_KEY": "simulated", "OPENAI_BASE_URL": cloud.base_url, "OPENAI_PER_MINUTE": "2"}
-    _, booth, _ = start_farm(servers=1, API_WORKERS="5", **settings)
-    order(booth, "minute", 4)
-    eventually(lambda: provider_of(booth)["why"] == "rate", "the provider is paused")
+def test_a_minute_that_is_used_up_pauses_without_a_failure(
+    place: tuple[FarmProcess, Booth], clouds: dict[str, Cloud]
+) -> None:
+    _, booth = place
+    cloud = clouds["replicate"]
+    order(booth, "minute", 4, STYLES["replicate"])
+    eventually(lambda: read_brake(booth, "replicate")["why"] == "rate", "the provider is paused")
     eventually(lambda: len(cloud.log("end")) == 2, "the two calls of the minute end")
     assert len(cloud.log("submit")) == 2
     task = booth.request("GET", "/orders/minute").json()["tasks"][-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -15,48 +14,40 @@ from scripts.simulators.photos import portrait
 from scripts.simulators.replicate import StandIn as Replicate
 from tests.acceptance.conftest import StartFarm
 from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.ladders import cloud_step, write_style
 from tests.surface.operators import PASSWORD, read_token
 
 TASKS, ORDERS, KILLS = 50, 5, 12
+SILENT, UNKNOWN = 101, 102
+"""Marks of photos."""
 POLLED, DIRECT = "polled", "direct"
-STYLES = {
-    POLLED: ("replicate", "black-forest-labs/flux-kontext-pro", '{ aspect_ratio = "2:3" }'),
-    DIRECT: ("openai", "gpt-image-1.5", '{ size = "1024x1536" }'),
+STEPS = {
+    POLLED: cloud_step("replicate", "black-forest-labs/flux-kontext-pro", aspect_ratio="2:3") + "timeout_s = 60\n",
+    DIRECT: cloud_step("openai", "gpt-image-1.5", size="1024x1536") + "timeout_s = 60\n",
 }
-STYLE = """
-title = {{ en = "{name}", zh = "{name}" }}
-[[steps]]
-resource = "api"
-provider = "{provider}"
-model = "{model}"
-prompt = "a poster"
-parameters = {parameters}
-timeout_s = 60
-"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def openai() -> Iterator[Openai]:
     with Openai(seconds=0.2) as cloud:
         yield cloud
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def replicate() -> Iterator[Replicate]:
     with Replicate(seconds=1.0) as cloud:
         yield cloud
 
 
-@pytest.fixture
-def settings(tmp_path: Path, openai: Openai, replicate: Replicate) -> dict[str, str]:
-    """A farm with five API workers, both providers, and a style for each."""
-    for name, (provider, model, parameters) in STYLES.items():
-        folder = tmp_path / "styles" / name
-        folder.mkdir(parents=True)
-        text = STYLE.format(name=name, provider=provider, model=model, parameters=parameters)
-        (folder / "style.toml").write_text(text)
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, openai: Openai, replicate: Replicate) -> dict[str, str]:
+    """Five API workers, both providers, and a style for each."""
+    styles = tmp_path_factory.mktemp("styles")
+    for name, step in STEPS.items():
+        write_style(styles, name, step)
     return {
-        "STYLES_DIR": str(tmp_path / "styles"),
+        "STYLES_DIR": str(styles),
+        "COMFYUI_WORKERS": "1",
         "API_WORKERS": "5",
         "SILENT_S": "3",
         "CRASH_WAIT_S": "0.2",
@@ -70,6 +61,13 @@ def settings(tmp_path: Path, openai: Openai, replicate: Replicate) -> dict[str, 
     }
 
 
+@pytest.fixture(scope="module")
+def place(start_shared_farm: StartFarm, settings: dict[str, str]) -> tuple[FarmProcess, Booth]:
+    """A farm with them, which asks nobody twice for what it cannot look up."""
+    farm, booth, _ = start_shared_farm(servers=1, **settings, OPENAI_UNKNOWN="hold")
+    return farm, booth
+
+
 def order(booth: Booth, name: str, style: str, *marks: int) -> None:
     answer = booth.submit_until_taken(name, *(portrait(mark) for mark in marks), style=style)
     assert answer.status_code == 202, answer.text
@@ -78,6 +76,10 @@ def order(booth: Booth, name: str, style: str, *marks: int) -> None:
 def bought(cloud: Openai | Replicate) -> Counter[str]:
     """Mark of a photo -> how often a picture of it was bought."""
     return Counter(row["inputs"][0]["mark"] for row in cloud.log("submit"))
+
+
+def times_bought(cloud: Openai | Replicate, mark: int) -> int:
+    return bought(cloud)[f"{mark:016x}"]
 
 
 def read_providers_page(farm: FarmProcess) -> str:
@@ -89,9 +91,9 @@ def read_providers_page(farm: FarmProcess) -> str:
 
 
 def test_i8_fifty_cloud_tasks_are_each_bought_once_while_their_workers_are_killed(
-    start_farm: StartFarm, settings: dict[str, str], replicate: Replicate
+    place: tuple[FarmProcess, Booth], replicate: Replicate
 ) -> None:
-    farm, booth, _ = start_farm(servers=1, **settings)
+    farm, booth = place
     chance = random.Random(5)
     for number in range(ORDERS):
         order(booth, f"order-{number}", POLLED, *range(number * 10, number * 10 + TASKS // ORDERS))
@@ -113,28 +115,40 @@ def test_i8_fifty_cloud_tasks_are_each_bought_once_while_their_workers_are_kille
 
 
 def test_a_call_that_was_taken_and_then_is_silent_is_asked_about_not_bought_again(
-    start_farm: StartFarm, settings: dict[str, str], replicate: Replicate
+    place: tuple[FarmProcess, Booth], replicate: Replicate
 ) -> None:
-    _, booth, _ = start_farm(servers=1, **settings)
+    _, booth = place
     silence = replicate.add_fault("hang", path="/v1/predictions", method="GET", times=1)
-    order(booth, "silent", POLLED, 7)
+    order(booth, "silent", POLLED, SILENT)
     assert silence.happened.wait(30)
     replicate.clear_faults()
     assert booth.follow("silent", seconds=60)["status"] == "succeeded"
-    assert list(bought(replicate).values()) == [1]
+    assert times_bought(replicate, SILENT) == 1
 
 
-@pytest.mark.parametrize(("policy", "times"), [("hold", 1), ("resubmit", 2)])
-def test_what_cannot_be_looked_up_is_bought_at_most_once_more_and_is_listed_with_its_price(
-    start_farm: StartFarm, settings: dict[str, str], openai: Openai, policy: str, times: int
+def test_what_cannot_be_looked_up_is_held_and_listed_with_its_price(
+    place: tuple[FarmProcess, Booth], openai: Openai
 ) -> None:
-    farm, booth, _ = start_farm(servers=1, **settings, OPENAI_UNKNOWN=policy)
-    openai.add_fault("drop_after", path="/v1/images")  # takes it, and never answers
-    order(booth, "unknown", DIRECT, 7)
+    assert_bought_at_most(1, *place, openai)
+
+
+def test_or_it_is_bought_at_most_once_more_and_both_are_listed(
+    start_farm: StartFarm, settings: dict[str, str], openai: Openai
+) -> None:
+    farm, booth, _ = start_farm(servers=1, **settings, OPENAI_UNKNOWN="resubmit")
+    assert_bought_at_most(2, farm, booth, openai)
+
+
+def assert_bought_at_most(times: int, farm: FarmProcess, booth: Booth, openai: Openai) -> None:
+    """A provider takes a call and never answers: it is bought so many times, and each time is on the page."""
+    before = times_bought(openai, UNKNOWN)
+    fault = openai.add_fault("drop_after", path="/v1/images")
+    order(booth, "unknown", DIRECT, UNKNOWN)
     ended = booth.follow("unknown", seconds=60)
+    openai.clear_faults(number=fault.id)
     assert ended["tasks"][0]["reason"]["code"] == "outcome_unknown"
-    assert list(bought(openai).values()) == [times]
+    assert times_bought(openai, UNKNOWN) - before == times
     page = read_providers_page(farm)
-    assert page.count(ended["tasks"][0]["task_id"][:8] + "</a>") == times
-    assert page.count("<td>0.25</td>") == times
+    rows = [row for row in page.split("<tr") if ended["tasks"][0]["task_id"][:8] + "</a>" in row]
+    assert len(rows) == times and all("<td>0.25</td>" in row for row in rows)
     assert f"{0.25 * times:.2f} unknown" in page

@@ -7,16 +7,37 @@ import sqlite3
 from collections import Counter
 
 import psutil
+import pytest
 
 from scripts.simulators.comfyui import StandIn
 from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import FarmProcess, ended, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, ended, eventually
+
+Place = tuple[FarmProcess, Booth, list[StandIn]]
+
+
+@pytest.fixture(scope="module")
+def one_server(start_shared_farm: StartFarm) -> Place:
+    """A farm with one server; each test leaves it at work."""
+    return start_shared_farm(servers=1)
+
+
+@pytest.fixture(scope="module")
+def two_servers(start_shared_farm: StartFarm) -> Place:
+    """One with two, likewise."""
+    return start_shared_farm(servers=2)
 
 
 def submissions(stand_ins: list[StandIn]) -> Counter[str]:
     """Prompt id -> how often it was submitted, over all servers."""
     return Counter(row["prompt_id"] for stand_in in stand_ins for row in stand_in.log("submit"))
+
+
+def assert_once(stand_ins: list[StandIn], prompts: int) -> None:
+    """So many prompts were submitted since the stand-ins began, each of them once."""
+    counts = submissions(stand_ins)
+    assert (set(counts.values()), len(counts)) == ({1}, prompts)
 
 
 def worker_of_running_step(farm: FarmProcess) -> psutil.Process:
@@ -26,8 +47,8 @@ def worker_of_running_step(farm: FarmProcess) -> psutil.Process:
     return farm.worker_of(name)
 
 
-def test_i2_what_was_answered_202_survives_the_web_s_death_at_that_moment(start_farm: StartFarm) -> None:
-    farm, booth, _ = start_farm(servers=1)
+def test_i2_what_was_answered_202_survives_the_web_s_death_at_that_moment(one_server: Place) -> None:
+    farm, booth, _ = one_server
     booth.submit_until_taken("warm", portrait(100))
     for number in range(3):
         photo = portrait(number)
@@ -41,39 +62,42 @@ def test_i2_what_was_answered_202_survives_the_web_s_death_at_that_moment(start_
         assert booth.follow(f"order-{number}")["status"] == "succeeded"
 
 
-def test_i8_a_killed_worker_s_prompt_is_adopted(start_farm: StartFarm) -> None:
-    farm, booth, stand_ins = start_farm(servers=1)
+def test_i8_a_killed_worker_s_prompt_is_adopted(one_server: Place) -> None:
+    farm, booth, stand_ins = one_server
+    before = submissions(stand_ins).total()
     hold = stand_ins[0].add_fault("hold", times=1)
-    booth.submit_until_taken("order", portrait(1))
+    booth.submit_until_taken("killed-worker", portrait(1))
     assert hold.happened.wait(30)
     worker_of_running_step(farm).kill()
-    eventually(lambda: booth.order("order")["tasks"][0]["steps"][0]["attempt"] == 2, "the step is taken again")
+    eventually(lambda: booth.order("killed-worker")["tasks"][0]["steps"][0]["attempt"] == 2, "the step is taken again")
     stand_ins[0].clear_faults()
-    assert booth.follow("order")["status"] == "succeeded"
-    assert list(submissions(stand_ins).values()) == [1]
+    assert booth.follow("killed-worker")["status"] == "succeeded"
+    assert_once(stand_ins, before + 1)
     assert len(farm.worker_pids()) >= 5  # another worker was started
 
 
-def test_i8_a_killed_pool_s_prompt_is_adopted(start_farm: StartFarm) -> None:
-    farm, booth, stand_ins = start_farm(servers=1)
+def test_i8_a_killed_pool_s_prompt_is_adopted(one_server: Place) -> None:
+    farm, booth, stand_ins = one_server
+    before = submissions(stand_ins).total()
     hold = stand_ins[0].add_fault("hold", times=1)
-    booth.submit_until_taken("order", portrait(1))
+    booth.submit_until_taken("killed-pool", portrait(1))
     assert hold.happened.wait(30)
     pool = farm.service("scripts.worker_pool", "comfyui")
     workers = pool.children()
     pool.kill()
     eventually(lambda: ended(workers), "workers die with their pool")
-    eventually(lambda: booth.order("order")["tasks"][0]["steps"][0]["attempt"] == 2, "the claim ran out")
+    eventually(lambda: booth.order("killed-pool")["tasks"][0]["steps"][0]["attempt"] == 2, "the claim ran out")
     stand_ins[0].clear_faults()
-    assert booth.follow("order")["status"] == "succeeded"
-    assert list(submissions(stand_ins).values()) == [1]
+    assert booth.follow("killed-pool")["status"] == "succeeded"
+    assert_once(stand_ins, before + 1)
 
 
-def test_i1_i8_everything_killed_and_started_again(start_farm: StartFarm) -> None:
-    farm, booth, stand_ins = start_farm(servers=1)
+def test_i1_i8_everything_killed_and_started_again(one_server: Place) -> None:
+    farm, booth, stand_ins = one_server
+    before = submissions(stand_ins).total()
     hold = stand_ins[0].add_fault("hold", times=1)
     for number in range(6):
-        booth.submit_until_taken(f"order-{number}", portrait(number))
+        booth.submit_until_taken(f"everything-{number}", portrait(number))
     assert hold.happened.wait(30)
     processes = farm.children()
     farm.kill()
@@ -81,34 +105,35 @@ def test_i1_i8_everything_killed_and_started_again(start_farm: StartFarm) -> Non
     stand_ins[0].clear_faults()
     farm.start()
     for number in range(6):
-        assert booth.follow(f"order-{number}")["status"] == "succeeded"
-    assert list(submissions(stand_ins).values()) == [1] * 6
+        assert booth.follow(f"everything-{number}")["status"] == "succeeded"
+    assert_once(stand_ins, before + 6)
 
 
-def test_a_killed_server_s_prompts_run_on_another(start_farm: StartFarm) -> None:
-    _, booth, stand_ins = start_farm(servers=2)
-    holds = [stand_in.add_fault("hold") for stand_in in stand_ins]
-    for number in range(4):
-        booth.submit_until_taken(f"order-{number}", portrait(number))
-    assert all(hold.happened.wait(30) for hold in holds)
-    stand_ins[0].stop()
-    stand_ins[1].clear_faults()
-    for number in range(4):
-        assert booth.follow(f"order-{number}")["status"] == "succeeded"
-
-
-def test_i13_a_wiped_redis_loses_nothing(start_farm: StartFarm) -> None:
-    farm, booth, stand_ins = start_farm(servers=2)
+def test_i13_a_wiped_redis_loses_nothing(two_servers: Place) -> None:
+    farm, booth, stand_ins = two_servers
+    before = submissions(stand_ins).total()
     holds = [stand_in.add_fault("hold") for stand_in in stand_ins]
     for number in range(30):
-        booth.submit_until_taken(f"order-{number}", portrait(number))
+        booth.submit_until_taken(f"wiped-{number}", portrait(number))
     assert all(hold.happened.wait(30) for hold in holds)
     farm.redis().flushall()
     for stand_in in stand_ins:
         stand_in.clear_faults()
     for number in range(30):
-        assert booth.follow(f"order-{number}")["status"] == "succeeded"
-    assert list(submissions(stand_ins).values()) == [1] * 30
+        assert booth.follow(f"wiped-{number}")["status"] == "succeeded"
+    assert_once(stand_ins, before + 30)
+
+
+def test_a_killed_server_s_prompts_run_on_another(two_servers: Place) -> None:
+    _, booth, stand_ins = two_servers
+    holds = [stand_in.add_fault("hold") for stand_in in stand_ins]
+    for number in range(4):
+        booth.submit_until_taken(f"server-{number}", portrait(number))
+    assert all(hold.happened.wait(30) for hold in holds)
+    stand_ins[0].stop()
+    stand_ins[1].clear_faults()
+    for number in range(4):
+        assert booth.follow(f"server-{number}")["status"] == "succeeded"
 
 
 def test_i10_a_second_pool_beside_the_first_keeps_the_limit(start_farm: StartFarm) -> None:

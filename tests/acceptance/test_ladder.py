@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -21,19 +20,21 @@ REFUSED = {"error": {"message": "no", "type": "user_error", "param": None, "code
 FRAMED = {"resource": "api", "provider": "frame", "model": None, "server": None, "alternative": True}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[StandIn]:
     with StandIn(seconds=0.2) as cloud:
         yield cloud
 
 
-@pytest.fixture
-def place(start_farm: StartFarm, cloud: StandIn, tmp_path: Path) -> tuple[FarmProcess, Booth]:
+@pytest.fixture(scope="module")
+def place(
+    start_shared_farm: StartFarm, cloud: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FarmProcess, Booth]:
     """A farm with one style that has alternatives and one that has none."""
-    styles = tmp_path / "styles"
+    styles = tmp_path_factory.mktemp("styles")
     write_style(styles, "laddered", (CLOUD_STEP, WORKFLOW + when("paused"), FRAME + when("refused")))
     write_style(styles, "bare", CLOUD_STEP)
-    farm, booth, _ = start_farm(
+    farm, booth, _ = start_shared_farm(
         servers=1,
         STYLES_DIR=str(styles),
         OPENAI_API_KEY="simulated",
@@ -69,6 +70,7 @@ def test_a_refused_photo_is_delivered_framed_and_marked_and_without_an_alternati
     assert refused["tasks"][0]["reason"]["code"] == "content_refused"
     assert refused["tasks"][0]["images"] == []
     assert refusal.hits == 2, "a photo that was refused was sent again"
+    cloud.clear_faults()
     shown = operator.get(f"{farm.url}/ops/tasks/{task['task_id']}", timeout=10).text
     assert "made by frame" in shown and "alternative: refused" in shown and "api/openai" in shown
 

@@ -13,7 +13,7 @@ from scripts.simulators.fal import StandIn
 from tests.contract.dialects.dialect import Said
 from tests.contract.dialects.fal import DIALECT
 from tests.contract.fakes import MARK, PHOTO, mark_in
-from tests.contract.test_providers import Elsewhere
+from tests.contract.hosts import Host
 
 KONTEXT = "fal-ai/flux-pro/kontext"
 REQUESTS = "/fal-ai/flux-pro/requests"
@@ -59,12 +59,12 @@ def test_each_model_is_asked_about_by_owner_and_app_alone(api: StandIn, model: s
 
 
 def test_ids_of_a_namespace_have_their_owner_and_app_behind_it() -> None:
-    with Elsewhere() as host:
+    with Host() as host:
         provider = DIALECT.provider(host.url)
         for model in ("workflows/somebody/poster/v2", "comfy/somebody/poster", "/fal-ai/a b/../c"):
             with pytest.raises(NotThere):
                 provider.poll(model, "abc", 5.0)
-        assert [path for path, _ in host.seen] == [
+        assert [request.path for request in host.seen] == [
             "/workflows/somebody/poster/requests/abc/status",
             "/comfy/somebody/poster/requests/abc/status",
             "/fal-ai/a%20b/requests/abc/status",
@@ -82,14 +82,14 @@ def test_input_that_is_wrong_shows_in_the_response(api: StandIn, model: str, par
 
 
 def test_queue_is_told_not_to_try_again_and_how_long_to_wait() -> None:
-    with Elsewhere() as host, pytest.raises(StepError):
+    with Host() as host, pytest.raises(StepError):
         DIALECT.provider(host.url).submit(DIALECT.request(), lambda remote_id: None, 41.5)
-    [(_, headers)] = host.seen
-    assert (headers["x-fal-no-retry"], headers["x-fal-request-timeout"]) == ("1", "42")
+    [request] = host.seen
+    assert (request.headers["x-fal-no-retry"], request.headers["x-fal-request-timeout"]) == ("1", "42")
 
 
 def test_addresses_that_an_answer_names_are_not_asked(api: StandIn) -> None:
-    with Elsewhere() as other:
+    with Host() as other:
         address = f"{other.url}/fal-ai/flux-pro/requests/abc"
         named = {"response_url": address, "status_url": f"{address}/status", "cancel_url": f"{address}/cancel"}
         api.add_fault("status", path=DIALECT.submit_path, status=200, body={"request_id": "abc"} | named)

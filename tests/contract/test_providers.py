@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -29,6 +27,7 @@ from scripts.simulators.inprocess import InProcess
 from tests.contract.dialects import DIALECTS
 from tests.contract.dialects.dialect import Dialect, Said
 from tests.contract.fakes import MARK, mark_in
+from tests.contract.hosts import Host
 
 POLLED = [dialect for dialect in DIALECTS if dialect.poll_path]
 NAMED = [dialect for dialect in DIALECTS if dialect.result_path]
@@ -170,75 +169,32 @@ def test_refused_connection_sent_nothing(dialect: Dialect) -> None:
     assert (error.refused, error.outcome) == (True, "unsent")
 
 
-class Elsewhere(ThreadingHTTPServer):
-    """Answers everything with a redirect to `target`, and writes down what came, and with which headers."""
-
-    def __init__(self, target: str = "") -> None:
-        self.target = target
-        self.seen: list[tuple[str, dict[str, str]]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self) -> Elsewhere:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Elsewhere
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer()
-
-    def _answer(self) -> None:
-        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        self.send_response(307 if self.server.target else 404)
-        if self.server.target:
-            self.send_header("Location", self.server.target + self.path)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.mark.row(70)
 def test_key_goes_to_the_configured_host_and_follows_no_redirect(dialect: Dialect) -> None:
-    with Elsewhere() as other, Elsewhere(other.url) as host, pytest.raises(StepError):
+    with Host() as other, Host(other.url) as host, pytest.raises(StepError):
         dialect.buy(dialect.provider(host.url))
-    [(_, headers)] = host.seen
+    [request] = host.seen
     name, value = dialect.key
-    assert headers[name] == value
+    assert request.headers[name] == value
     assert other.seen == []
 
 
 @pytest.mark.parametrize("dialect", NAMED, ids=lambda dialect: dialect.name)
 def test_key_does_not_go_to_where_results_lie(dialect: Dialect, api: InProcess[Any]) -> None:
     assert dialect.result_path is not None
-    with Elsewhere() as other:
+    with Host() as other:
         say(api, dialect.result_path, Said(302, "", {"Location": f"{other.url}/picture.jpg"}))
         hosts = (other.url.removeprefix("http://"),)
         assert isinstance(failing(dialect, api, result_hosts=hosts), BadAnswer)
         assert other.seen
-        assert all(dialect.key[0] not in headers for _, headers in other.seen)
+        assert all(dialect.key[0] not in request.headers for request in other.seen)
 
 
 @pytest.mark.row(70)
 @pytest.mark.parametrize("dialect", NAMED, ids=lambda dialect: dialect.name)
 def test_no_result_is_fetched_from_a_private_address(dialect: Dialect, api: InProcess[Any]) -> None:
     assert dialect.result_path is not None
-    with Elsewhere() as other:
+    with Host() as other:
         say(api, dialect.result_path, Said(302, "", {"Location": f"{other.url}/picture.jpg"}))
         assert isinstance(failing(dialect, api), BadAnswer)
         assert other.seen == []

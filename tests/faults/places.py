@@ -9,19 +9,10 @@ from typing import Any
 from scripts.simulators.comfyui import StandIn as Comfyui
 from scripts.simulators.openai_images import StandIn as Openai
 from scripts.simulators.replicate import StandIn as Replicate
+from tests.ladders import cloud_step, write_style
 
 Row = dict[str, Any]
 NOBODY = "http://127.0.0.1:9"
-STYLE = """
-title = {{ en = "Cloud", zh = "Cloud" }}
-[[steps]]
-resource = "api"
-provider = "{provider}"
-model = "{model}"
-prompt = "a poster"
-parameters = {parameters}
-timeout_s = 60
-"""
 
 
 @dataclass(frozen=True)
@@ -65,20 +56,17 @@ class CloudPlace(Place):
     in_flight: str = "in_flight"
     excuses: frozenset[str] = frozenset({"unknown"})
     provider: str = ""
-    model: str = ""
-    parameters: str = "{}"
+    step: str = ""
     unknown: str = "resubmit"
     key: str = "API_KEY"
 
     def settings(self, folder: Path, port: int, workers: int) -> dict[str, str]:
         """As the base class says; its style is written into the folder."""
-        style = folder / "styles" / self.styles[0] / "style.toml"
-        style.parent.mkdir(parents=True)
-        style.write_text(STYLE.format(provider=self.provider, model=self.model, parameters=self.parameters))
+        write_style(folder / "styles", self.styles[0], self.step + "timeout_s = 60\n")
         path = self.stand_in.server.BASE_PATH  # type: ignore[union-attr]  # one of the clouds
         name = self.provider.upper()
         return {
-            "STYLES_DIR": str(style.parents[1]),
+            "STYLES_DIR": str(folder / "styles"),
             "COMFYUI_URLS": NOBODY,  # a farm must have one
             "COMFYUI_WORKERS": "0",
             "API_WORKERS": str(workers),
@@ -105,8 +93,7 @@ def replicate(stand_in: Replicate) -> Place:
     return CloudPlace(
         stand_in,
         provider="replicate",
-        model="black-forest-labs/flux-kontext-pro",
-        parameters='{ aspect_ratio = "2:3" }',
+        step=cloud_step("replicate", "black-forest-labs/flux-kontext-pro", aspect_ratio="2:3"),
         key="API_TOKEN",
     )
 
@@ -114,5 +101,5 @@ def replicate(stand_in: Replicate) -> Place:
 def openai(stand_in: Openai, unknown: str) -> Place:
     """The picture comes in the answer; nothing can be asked about later. `unknown`: `hold` or `resubmit`."""
     return CloudPlace(
-        stand_in, provider="openai", model="gpt-image-1.5", parameters='{ size = "1024x1536" }', unknown=unknown
+        stand_in, provider="openai", step=cloud_step("openai", "gpt-image-1.5", size="1024x1536"), unknown=unknown
     )
