@@ -169,6 +169,32 @@ def retry_step(
     outcome: str,
 ) -> None:
     """S5: this attempt is over, another follows in `wait_s` seconds. Its call is closed with `outcome`."""
+    end_attempt(
+        session,
+        held,
+        call_id,
+        kind=kind,
+        detail=detail,
+        wait_s=wait_s,
+        outcome=outcome,
+        told={"wait_s": round(wait_s, 1)},
+        failures=Step.failures + (1 if counts else 0),
+    )
+
+
+def end_attempt(
+    session: Session,
+    held: Held,
+    call_id: int,
+    *,
+    kind: str,
+    detail: str,
+    wait_s: float,
+    outcome: str,
+    told: dict[str, Any],
+    **columns: Any,
+) -> None:
+    """S5, wherever the next attempt is made: `columns` say so of the step, `told` of the event."""
     now = now_of(session)
     raise_version(session, held.order_id)
     change_step(
@@ -180,15 +206,15 @@ def retry_step(
         status="retrying",
         attempt=held.attempt + 1,
         not_before=now + timedelta(seconds=wait_s),
-        failures=Step.failures + (1 if counts else 0),
         claims=0,
         worker=None,
         claim_until=None,
         kind=kind,
         detail=detail,
+        **columns,
     )
     calls.close(session, call_id, now, outcome=outcome)
-    _record(session, now, "S5", held, kind=kind, wait_s=round(wait_s, 1), outcome=outcome)
+    _record(session, now, "S5", held, kind=kind, outcome=outcome, **told)
 
 
 def fail_step(

@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of, outbox_of
 from jobs.errors import ClaimLost
-from jobs.orders import calls
 from jobs.orders.events import raise_version, record
 from jobs.orders.models import Call, Event, Step
-from jobs.orders.moves import Held, change_step
+from jobs.orders.moves import Held, change_step, end_attempt
 from jobs.orders.repairs import ids_of
 from jobs.styles.ladder import Reason, Rung
 
@@ -25,38 +24,18 @@ def leave_rung(
     session: Session, held: Held, call_id: int, rung: Rung, why: Reason, *, kind: str, detail: str, outcome: str
 ) -> None:
     """S5 instead of S6: the attempt is over, and the next one is made on `rung`. S8 rings for it on its resource."""
-    now = now_of(session)
-    raise_version(session, held.order_id)
     step = session.get_one(Step, held.step_id)
-    told = _tell(step, rung, why)
-    change_step(
+    end_attempt(
         session,
-        "S5",
-        held.step_id,
-        held.attempt,
-        "running",
-        status="retrying",
-        attempt=held.attempt + 1,
-        not_before=now,
-        failures=0,
-        claims=0,
-        worker=None,
-        claim_until=None,
+        held,
+        call_id,
         kind=kind,
         detail=detail,
+        wait_s=0.0,
+        outcome=outcome,
+        told=_tell(step, rung, why),
+        failures=0,
         **_columns(rung, why),
-    )
-    calls.close(session, call_id, now, outcome=outcome)
-    record(
-        session,
-        now,
-        "S5",
-        order_id=held.order_id,
-        task_id=held.task_id,
-        step_id=held.step_id,
-        attempt=held.attempt,
-        actor=held.worker,
-        detail=told | {"kind": kind, "outcome": outcome},
     )
 
 

@@ -216,6 +216,43 @@ MUTANTS: Sequence[Mutant] = (
         ],
         ["tests/integration/test_claims.py"],
     ),
+    Mutant(
+        "paid calls sent in a pause that came after the claim",
+        "section 4",
+        [
+            Change(
+                "jobs/cloud/brake.py",
+                "    if find_pause(session, scope_of(provider)) is not None:\n        raise Braked()\n",
+                "",
+            )
+        ],
+        ["tests/integration/test_brake.py"],
+    ),
+    Mutant(
+        "no ramp after a provider's pause",
+        "section 4",
+        [
+            Change(
+                "jobs/cloud/brake.py",
+                "brake.allowed, brake.failures, brake.failed_since = FIRST_ALLOWED, 0, None",
+                "brake.allowed, brake.failures, brake.failed_since = None, 0, None",
+            )
+        ],
+        ["tests/integration/test_brake.py"],
+    ),
+    Mutant(
+        "steps with a call on its way change over",
+        "S12, I8",
+        [
+            Change("jobs/orders/rungs.py", '        "queued",\n        nothing_outside,\n', '        "queued",\n'),
+            Change(
+                "jobs/engine/ladder.py",
+                '.where(Step.status == "queued", Call.id.is_(None))',
+                '.where(Step.status == "queued")',
+            ),
+        ],
+        ["tests/integration/test_changing_over.py"],
+    ),
 )
 
 
