@@ -13,7 +13,7 @@ from jobs.engine.changes import Watcher
 from jobs.errors import UnsupportedMedia
 from jobs.farm import Farm
 from jobs.orders.book import read_versions
-from web import errors, journal
+from web import errors, journal, languages
 from web.api import api
 from web.auth import SESSION_SECONDS
 from web.body_memory import bound_bodies
@@ -71,6 +71,7 @@ def create_app(farm: Farm) -> Flask:
     app.extensions["metrics"] = make_registry(farm, watcher)
     journal.register(app, RequestMeter(app.extensions["metrics"]))  # first of all: every answer has its id and line
     _guard(app, farm)  # before anything else that may refuse
+    languages.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api)
     for blueprint in (api, docs, health, metrics, guest, ops):

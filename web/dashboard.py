@@ -37,7 +37,9 @@ from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
 from web.errors import ERROR, METHOD_NOT_ALLOWED, problem
+from web.languages import translate
 from web.ops import menu
+from web.wording import N_
 
 BUSY, NOT_FOUND, NOT_AUTHENTICATED = explain(FarmBusy), explain(NothingHere), explain(NotAuthenticated)
 
@@ -61,9 +63,9 @@ HEADERS = {
 """Its templates are inline scripts that build functions, and carry style attributes; Bootstrap's icons are data."""
 ESCAPED_BY_TEMPLATES = {"list_jobs": {"description", "exc_info"}, "list_workers": {"description"}}
 """Fields that the library's templates do escape, by view; escaped here as well they would show entities."""
-AWAY = "Redis is away, so there is nothing to show of RQ. The farm goes on: orders are taken, and nothing is lost."
-UNREADABLE = "What stands there in Redis is not RQ's and cannot be shown."
-MISSING = "RQ knows no such thing, or no more: jobs disappear from Redis soon after they end."
+AWAY = N_("Redis is away, so there is nothing to show of RQ. The farm goes on: orders are taken, and nothing is lost.")
+UNREADABLE = N_("What stands there in Redis is not RQ's and cannot be shown.")
+MISSING = N_("RQ knows no such thing, or no more: jobs disappear from Redis soon after they end.")
 
 
 def _list_page(*args: Any) -> tuple[int, list[dict[str, Any]]]:
@@ -161,7 +163,9 @@ def _explain(code: ErrorCode, message: str, *, status: int | None = None) -> Res
     retry_after = 10 if code.retryable else None
     if view not in PAGES:
         return problem(code, message, status=status, retry_after=retry_after)
-    page = Response(render_template("ops/refused.html", message=message, **menu()), status=status or code.status)
+    page = Response(
+        render_template("ops/refused.html", message=translate(message), **menu()), status=status or code.status
+    )
     if retry_after is not None:
         page.headers["Retry-After"] = str(retry_after)
     return page

@@ -1,5 +1,6 @@
 """One table: error -> status and RFC 9457 problem body. Nothing else in the web tier makes an error answer.
 
+Whoever asks as a browser does, outside of the API, gets the same in words, as a page.
 The farm's own codes are explained in jobs/errors/codes.py; here stand those of HTTP itself.
 """
 
@@ -7,16 +8,18 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from jobs.errors import FarmBusy, NotFound, RequestError, UnsupportedMedia
 from jobs.errors.codes import ErrorCode, explain, list_codes
 from web import schemas
+from web.languages import translate
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+PAGE_TYPE = "text/html"
 FOR_PROGRAMMERS = "Nothing; it is for whoever programs the booth."
 
 METHOD_NOT_ALLOWED = ErrorCode(
@@ -189,14 +192,26 @@ def problem(
     retry_after: int | None = None,
     fields: dict[str, str] | None = None,
 ) -> Response:
-    """A problem+json answer to the running request."""
+    """A problem+json answer to the running request, or a page that says it to people."""
     body = describe(code, detail, request_id=g.get("request_id"), status=status, retry_after=retry_after, fields=fields)
-    response = Response(body.model_dump_json(), body.status, content_type=PROBLEM_TYPE)
+    if _wants_page():
+        page = render_template(
+            "refused.html", title=translate(code.title), message=translate(body.detail), again=code.retryable
+        )
+        response = Response(page, body.status, mimetype=PAGE_TYPE)
+    else:
+        response = Response(body.model_dump_json(), body.status, content_type=PROBLEM_TYPE)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if body.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _wants_page() -> bool:
+    """Does a person read the answer? Browsers like HTML better than JSON; scripts and booths do not say so."""
+    accepted = request.accept_mimetypes
+    return not request.path.startswith("/api/") and accepted[PAGE_TYPE] > accepted["application/json"]
 
 
 def register(app: Flask) -> None:

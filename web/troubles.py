@@ -4,62 +4,83 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flask_babel import gettext, lazy_gettext
+from flask_babel.speaklater import LazyString
+
 from jobs.cloud.standing import list_standings
 from jobs.engine.doorbell import RedisState, ask_redis
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
 from web.countdown import count_down
+from web.wording import N_
+
+Words = str | LazyString
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Two sentences or three; none of them names anything of a guest."""
+    """Two sentences or three, in the language of whoever reads them; none of them names anything of a guest."""
 
-    what: str
-    advice: str
+    what: Words
+    advice: Words
 
 
 DATABASE_AWAY = Trouble(
-    "The database does not answer.",
-    "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
-    "written down. Start the database again: everything goes on by itself.",
+    lazy_gettext("The database does not answer."),
+    lazy_gettext(
+        "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
+        "written down. Start the database again: everything goes on by itself."
+    ),
 )
 DATABASE_LOCKED = Trouble(
-    "The database takes no changes: another program holds its write lock.",
-    "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
-    "written down. Everything goes on by itself as soon as the lock is let go. If it lasts, end the program that holds "
-    "it, such as a database browser with an open change.",
+    lazy_gettext("The database takes no changes: another program holds its write lock."),
+    lazy_gettext(
+        "New orders are refused and booths are told to come back; pictures that get ready are kept until they can be "
+        "written down. Everything goes on by itself as soon as the lock is let go. If it lasts, end the program that "
+        "holds it, such as a database browser with an open change."
+    ),
 )
-WAITING = "Orders are taken and wait; what is being made is finished. "
-LOSES_NOTHING = "Work then goes on by itself within seconds, and nothing is lost, whatever Redis held."
 REDIS: dict[RedisState, Trouble] = {
-    "away": Trouble("Redis does not answer.", f"{WAITING}Start Redis again. {LOSES_NOTHING}"),
+    "away": Trouble(
+        lazy_gettext("Redis does not answer."),
+        lazy_gettext(
+            "Orders are taken and wait; what is being made is finished. Start Redis again. Work then goes on by itself "
+            "within seconds, and nothing is lost, whatever Redis held."
+        ),
+    ),
     "full": Trouble(
-        "Redis is full and takes nothing new.",
-        f"{WAITING}Raise its maxmemory, or remove from it what is not the farm's. {LOSES_NOTHING}",
+        lazy_gettext("Redis is full and takes nothing new."),
+        lazy_gettext(
+            "Orders are taken and wait; what is being made is finished. Raise its maxmemory, or remove from it what is "
+            "not the farm's. Work then goes on by itself within seconds, and nothing is lost, whatever Redis held."
+        ),
     ),
     "read_only": Trouble(
-        "Redis takes no changes: it is a replica, or cannot save to its disk.",
-        f"{WAITING}Redis' log says which; make it the main one again, or free its disk. {LOSES_NOTHING}",
+        lazy_gettext("Redis takes no changes: it is a replica, or cannot save to its disk."),
+        lazy_gettext(
+            "Orders are taken and wait; what is being made is finished. Redis' log says which; make it the main one "
+            "again, or free its disk. Work then goes on by itself within seconds, and nothing is lost, whatever Redis "
+            "held."
+        ),
     ),
 }
 
 
-PROVIDER_WAITING = "What it was to make waits, and everything else goes on. "
-PROVIDER = {
+PROVIDER_WAITING = lazy_gettext("What it was to make waits, and everything else goes on.")
+PROVIDER: dict[str, tuple[str, str]] = {
     "quota": (
-        "The cloud provider {} has no credit left, or a limit on spending there is reached.",
-        "Pay, or raise the limit there; then press “Try again now” on the page Providers.",
+        N_("The cloud provider %(name)s has no credit left, or a limit on spending there is reached."),
+        N_("Pay, or raise the limit there; then press “Try again now” on the page Providers."),
     ),
     "account": (
-        "The cloud provider {} refuses our key, or this model.",
-        "Check {key} and what the account may use; a new key needs a restart of the farm.",
+        N_("The cloud provider %(name)s refuses our key, or this model."),
+        N_("Check %(key)s and what the account may use; a new key needs a restart of the farm."),
     ),
     "budget": (
-        "The day's budget for the cloud provider {} is spent.",
-        "Raise it on the page Providers, and work goes on at once; or leave it, and it goes on at midnight UTC.",
+        N_("The day's budget for the cloud provider %(name)s is spent."),
+        N_("Raise it on the page Providers, and work goes on at once; or leave it, and it goes on at midnight UTC."),
     ),
-    "breaker": ("The cloud provider {} failed again and again.", "Nothing needs doing."),
+    "breaker": (N_("The cloud provider %(name)s failed again and again."), N_("Nothing needs doing.")),
 }
 """By the kind of a pause: what happened, and what to do."""
 
@@ -98,9 +119,11 @@ def _list_stopped_providers(farm: Farm) -> list[Trouble]:
         if one.pause is None or one.pause.kind not in PROVIDER:
             continue
         what, advice = PROVIDER[one.pause.kind]
-        again = f" It is tried again by itself in {count_down(one.seconds_left)}." if one.seconds_left else ""
         key = f"{one.name.upper()}_{'API_TOKEN' if one.name == 'replicate' else 'API_KEY'}"
-        troubles.append(Trouble(what.format(one.name), f"{PROVIDER_WAITING}{advice.format(key=key)}{again}"))
+        sentences = [str(PROVIDER_WAITING), gettext(advice, key=key)]
+        if one.seconds_left:
+            sentences.append(gettext("It is tried again by itself in %(time)s.", time=count_down(one.seconds_left)))
+        troubles.append(Trouble(gettext(what, name=one.name), " ".join(sentences)))
     return troubles
 
 
@@ -109,7 +132,13 @@ def _ask_disk(farm: Farm) -> Trouble | None:
     if free >= reserve:
         return None
     return Trouble(
-        f"The farm's disk is nearly full: {free} MB are free, and {reserve} MB are kept as a reserve.",
-        "New orders are refused and booths are told to come back; what was accepted is still made. Free space on this "
-        "disk: orders are then taken again at once, and nothing else needs doing.",
+        gettext(
+            "The farm's disk is nearly full: %(free)s MB are free, and %(reserve)s MB are kept as a reserve.",
+            free=free,
+            reserve=reserve,
+        ),
+        gettext(
+            "New orders are refused and booths are told to come back; what was accepted is still made. Free space on "
+            "this disk: orders are then taken again at once, and nothing else needs doing."
+        ),
     )

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     allowed_hosts: Words = ()
     trusted_proxies: Words = ()
     metrics_token: SecretStr | None = None
+    venue_timezone: str = ""
     database_pool_size: int = Field(10, ge=1)
     retention_days: int = Field(7, ge=1)
     disk_reserve_mb: int = Field(1024, ge=0)
@@ -125,6 +127,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{proxy!r} is neither an address nor a network such as 10.0.0.0/8") from None
         return value
 
+    @field_validator("venue_timezone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key if value else value
+        except (KeyError, ValueError, OSError):  # unknown; no name at all; the name of a folder of zones
+            raise ValueError(f"{value!r} is no time zone; give a name such as Asia/Shanghai or Europe/Berlin") from None
+
     @field_validator("public_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
@@ -192,6 +202,11 @@ class Settings(BaseSettings):
         if self.redis_note.is_file():
             return self.redis_note.read_text().strip()
         return "redis://127.0.0.1:6379/0"
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The venue's time zone; None for the machine's own, which `astimezone(None)` means too."""
+        return ZoneInfo(self.venue_timezone) if self.venue_timezone else None
 
     @property
     def base_url(self) -> str:

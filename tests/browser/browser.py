@@ -53,15 +53,21 @@ class Visitor:
     """One person with one tab. `expected` holds the statuses that a test asks for on purpose."""
 
     def __init__(
-        self, browser: Browser, url: str, *, size: tuple[int, int] = (1280, 800), cookies: Cookies | None = None
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        size: tuple[int, int] = (1280, 800),
+        cookies: Cookies | None = None,
+        language: str = "en-GB",
     ) -> None:
-        """`cookies`: those of a visitor who logged in before; `size`: of the window."""
+        """`cookies`: those of a visitor who logged in before; `size`: of the window; `language`: the browser's."""
         self.url = url
         self.expected: set[int] = set()
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB", storage_state=cookies
+            viewport={"width": size[0], "height": size[1]}, locale=language, storage_state=cookies
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.route("**/*", self._let_through)

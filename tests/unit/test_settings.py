@@ -137,3 +137,14 @@ def test_the_example_names_every_setting_of_every_provider_as_it_is_by_default()
         assert lines[f"{start}BASE_URL"] == own.base_url
         assert (float(lines[f"{start}LIMIT"]), float(lines[f"{start}SILENCE_S"])) == (own.limit, own.silence_s)
         assert {start + key for key in ("PER_MINUTE", "PRICES", "BUDGET", "RESULT_HOSTS")} <= lines.keys()
+
+
+@pytest.mark.parametrize("value", ["Mars/Olympus", "Asia", "../etc/passwd", "/etc/passwd", "UTC+8", "a\0b"])
+def test_a_zone_that_nobody_knows_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"VENUE_TIMEZONE: .*Asia/Shanghai"):
+        load(venue_timezone=value)
+
+
+def test_the_venue_s_zone_is_the_machine_s_unless_named() -> None:
+    assert load().zone is None
+    assert str(load(venue_timezone="Europe/Berlin").zone) == "Europe/Berlin"

@@ -7,12 +7,15 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 
 from jobs.access.operators import Operator
 from jobs.errors import TooManyAttempts
 from web.auth import log_in, log_out, needs_operator
 from web.context import farm
 from web.countdown import count_down
+from web.languages import translate
 from web.troubles import list_troubles
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
@@ -21,10 +24,10 @@ OWN_PATH = re.compile(r"/ops(/[A-Za-z0-9_-]+)*/?", re.ASCII)
 """Where a login may lead: a path of these pages, without dots, doubled slashes or anything of another host."""
 
 PAGES = (
-    ("ops.list_tasks", "Tasks"),
-    ("ops.show_servers", "Servers"),
-    ("ops.show_providers", "Providers"),
-    ("rq_dashboard.queues_overview", "RQ (technicians)"),
+    ("ops.list_tasks", lazy_gettext("Tasks")),
+    ("ops.show_servers", lazy_gettext("Servers")),
+    ("ops.show_providers", lazy_gettext("Providers")),
+    ("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)")),
 )
 """(endpoint, name) of each page, in the order of the menu."""
 
@@ -47,11 +50,11 @@ def login() -> ResponseReturnValue:
     try:
         operator = log_in(request.form.get("username", ""), request.form.get("password", ""))
     except TooManyAttempts as exc:
-        page = Response(render_template("ops/login.html", failed=True, message=str(exc)), status=429)
+        page = Response(render_template("ops/login.html", failed=True, message=translate(str(exc))), status=429)
         page.headers["Retry-After"] = str(exc.retry_after)
         return page
     if operator is None:
-        return render_template("ops/login.html", failed=True, message="The name or password is wrong."), 401
+        return render_template("ops/login.html", failed=True, message=_("The name or password is wrong.")), 401
     following = request.args.get("next", "")
     if not OWN_PATH.fullmatch(following):
         following = url_for("ops.list_tasks")

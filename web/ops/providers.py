@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from jobs.access.operators import Operator
@@ -49,7 +50,7 @@ def show_providers(operator: Operator) -> ResponseReturnValue:
 def pause_provider(operator: Operator, name: str) -> ResponseReturnValue:
     """No new calls until it is resumed."""
     farm().switches.pause_provider(name, actor=operator.username)
-    flash(f"{name} is paused. What was sent already is finished.")
+    flash(_("%(name)s is paused. What was sent already is finished.", name=name))
     return redirect(url_for("ops.show_providers"))
 
 
@@ -58,7 +59,7 @@ def pause_provider(operator: Operator, name: str) -> ResponseReturnValue:
 def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
     """Try it again now."""
     farm().switches.resume_provider(name, actor=operator.username)
-    flash(f"{name} is tried again: one call first, more as it succeeds.")
+    flash(_("%(name)s is tried again: one call first, more as it succeeds.", name=name))
     return redirect(url_for("ops.show_providers"))
 
 
@@ -67,7 +68,10 @@ def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
 def switch_path(operator: Operator, style: str, position: int, rung: int, state: str) -> ResponseReturnValue:
     """Switch one way to make a style's step off or on."""
     farm().switches.switch_path(style, position, rung, on=state == "on", actor=operator.username)
-    flash(f"This way of {style} is switched {state}.")
+    if state == "on":
+        flash(_("This way of %(style)s is switched on.", style=style))
+    else:
+        flash(_("This way of %(style)s is switched off.", style=style))
     return redirect(url_for("ops.show_providers"))
 
 
@@ -81,8 +85,11 @@ def set_budget(operator: Operator, name: str) -> ResponseReturnValue:
     except ValueError:
         budget = -1.0
     if budget is not None and not (math.isfinite(budget) and 0 <= budget <= LARGEST_BUDGET):
-        flash("The budget was not changed: it must be a number such as 50 or 12.5.")
+        flash(_("The budget was not changed: it must be a number such as 50 or 12.5."))
         return redirect(url_for("ops.show_providers"))
     farm().switches.set_budget(name, budget, actor=operator.username)
-    flash(f"The budget of {name} is {'as the settings say' if budget is None else f'{budget:g} a day'}.")
+    if budget is None:
+        flash(_("The budget of %(name)s is as the settings say.", name=name))
+    else:
+        flash(_("The budget of %(name)s is %(amount)s a day.", name=name, amount=f"{budget:g}"))
     return redirect(url_for("ops.show_providers"))

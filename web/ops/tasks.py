@@ -6,6 +6,7 @@ import time
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from jobs.access.operators import Operator
@@ -15,6 +16,7 @@ from jobs.figures import read_queue
 from jobs.orders import book
 from web.auth import needs_operator
 from web.context import farm
+from web.languages import translate
 from web.ops import ops
 
 LONGEST_NUMBER = 18
@@ -76,7 +78,7 @@ def _tell(session: Session, task_id: str) -> tuple[book.Story, dict[str, Spendin
 def retry_task(operator: Operator, task_id: str) -> ResponseReturnValue:
     """Try a failed task again."""
     farm().interventions.retry(task_id, actor=operator.username)
-    flash("The task is tried again.")
+    flash(_("The task is tried again."))
     return redirect(url_for("ops.show_task", task_id=task_id))
 
 
@@ -85,7 +87,7 @@ def retry_task(operator: Operator, task_id: str) -> ResponseReturnValue:
 def redo_task(operator: Operator, task_id: str) -> ResponseReturnValue:
     """Make another take of the same photo and style."""
     fresh = farm().interventions.redo(task_id, actor=operator.username)
-    flash("Another take is in the queue.")
+    flash(_("Another take is in the queue."))
     return redirect(url_for("ops.show_task", task_id=fresh))
 
 
@@ -94,7 +96,7 @@ def redo_task(operator: Operator, task_id: str) -> ResponseReturnValue:
 def cancel_task(operator: Operator, task_id: str) -> ResponseReturnValue:
     """Stop a task that nobody wants any more."""
     farm().interventions.cancel_task(task_id, actor=operator.username)
-    flash("The task is canceled.")
+    flash(_("The task is canceled."))
     return redirect(url_for("ops.show_task", task_id=task_id))
 
 
@@ -106,4 +108,4 @@ def say_no(error: FarmError) -> ResponseReturnValue:
     """A button that cannot do its work now says why, on a page."""
     status: int = getattr(error, "status", 409)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, FarmBusy) else {}
-    return render_template("ops/refused.html", message=str(error)), status, headers
+    return render_template("ops/refused.html", message=translate(error)), status, headers

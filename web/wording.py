@@ -1,0 +1,33 @@
+"""Words and sentences that reach a page only while the farm runs, named here so that the catalog holds them.
+
+Templates show them by the filter `translated`. What `list_sentences` gives comes from the farm's own tables.
+"""
+
+from __future__ import annotations
+
+from jobs.engine.retries import REASONS
+from web.errors import CODES
+
+
+def N_(word: str) -> str:
+    """Mark a word for the catalog and leave it as it is; the name is gettext's own."""
+    return word
+
+
+STATUSES = (
+    N_("queued"),
+    N_("running"),
+    N_("succeeded"),
+    N_("failed"),
+    N_("canceled"),
+    N_("pending"),
+    N_("retrying"),
+)
+WHENS = (N_("paused"), N_("unavailable"), N_("refused"), N_("slow"))
+"""Why an alternative was taken, or may be."""
+OTHERS = (N_("further notice"), N_("accepted"), N_("deleted"), N_("retry"), N_("redo"), N_("cancel"), N_("delete"))
+
+
+def list_sentences() -> list[str]:
+    """Why tasks failed, and every refusal's title and meaning."""
+    return [*REASONS.values(), *(text for code in CODES.values() for text in (code.title, code.meaning))]
