@@ -37,7 +37,11 @@ def read_costs(farm: FarmProcess) -> dict[str, float]:
 def test_the_simulated_farm_makes_a_picture_and_leaves_no_process(tmp_path: Path) -> None:
     farm = FarmProcess(tmp_path / "data", arguments=("--simulate", "--servers", "2", "--seconds", "0.1")).start()
     try:
-        booth = Booth(farm, farm.make_key())
+        command = ["./scripts/booth-key", "booth"]
+        made = subprocess.run(
+            command, cwd=ROOT, env=farm.environment, capture_output=True, text=True, timeout=30, check=True
+        )
+        booth = Booth(farm, made.stdout.strip())
         booth.submit_until_taken("first", portrait(99))
         task = booth.follow("first")["tasks"][0]
         assert marks.read(Image.open(io.BytesIO(booth.picture(task)))) == 99
