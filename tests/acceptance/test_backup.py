@@ -29,6 +29,8 @@ from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually
 BOOTHS = 3
 LEAST_BEFORE = 12
 PHOTO_SIZE = (240, 320)
+PAUSE_SECONDS = 0.3
+"""Between two guests of a booth: the load shall be there, and every order of it is followed to its end."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -82,7 +84,7 @@ class Crowd:
                 self.taken.append((f"load-{number}", number, task["task_id"], task["photo"]["sha256"]))
             else:
                 assert answer.status_code == 503, answer.text
-                self._stop.wait(0.2)
+            self._stop.wait(PAUSE_SECONDS)
 
 
 def command(name: str, farm: FarmProcess, path: Path) -> subprocess.CompletedProcess[str]:

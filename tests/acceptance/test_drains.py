@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -18,40 +19,59 @@ HELD_SECONDS = 8.0
 """Longer than the 5 s after which honcho kills when nobody has told it better."""
 
 
-@pytest.fixture(params=["scripts.run_procfile", "scripts.launch"])
-def held_farm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[FarmProcess, StandIn]]:
-    """A farm with one prompt in work that does not end, and one step behind it in the same chain."""
+@contextmanager
+def farm_below(folder: Path, module: str) -> Iterator[tuple[FarmProcess, StandIn, Booth]]:
+    """A farm with one server; every process of it is killed in the end."""
     with StandIn(Settings(seconds=0.1)) as server:
-        farm = FarmProcess(tmp_path / "data", module=request.param, COMFYUI_URLS=server.url).start()
-        assert farm.process is not None
-        processes = [psutil.Process(farm.process.pid), *farm.children()]
+        farm = FarmProcess(folder / "data", module=module, COMFYUI_URLS=server.url).start()
         try:
-            booth = Booth(farm, farm.make_key())
-            hold = server.add_fault("hold", times=1)
-            booth.submit_until_taken("order", portrait(1), style="poster-framed")
-            assert hold.happened.wait(30)
-            yield farm, server
+            yield farm, server, Booth(farm, farm.make_key())
         finally:
             server.clear_faults()
-            for process in processes:
-                if process.is_running():
-                    process.kill()
-            farm.process.wait(10)
+            assert farm.process is not None
+            if farm.process.poll() is None:
+                farm.kill()
+
+
+def hold(server: StandIn, booth: Booth, order_id: str) -> None:
+    """One prompt in work that does not end, and one step behind it in the same chain."""
+    held = server.add_fault("hold", times=1)
+    booth.submit_until_taken(order_id, portrait(1), style="poster-framed")
+    assert held.happened.wait(30)
 
 
 def list_steps(farm: FarmProcess) -> list[tuple[str, int]]:
-    """Status and attempt of each step, in order."""
+    """Status and attempt of each step of the newest order, in order."""
     with sqlite3.connect(farm.folder / "farm.sqlite3") as connection:
-        return connection.execute("SELECT status, attempt FROM steps ORDER BY position").fetchall()
+        query = "SELECT status, attempt FROM steps WHERE task_id = (SELECT max(task_id) FROM steps) ORDER BY position"
+        return connection.execute(query).fetchall()
 
 
-def test_a_prompt_of_eight_seconds_survives_sigterm(held_farm: tuple[FarmProcess, StandIn]) -> None:
-    farm, server = held_farm
+def end_the_web(farm: FarmProcess) -> list[psutil.Process]:
+    """SIGTERM to everything; returns when the web has ended, with all processes that there were."""
     processes = farm.children()
     web = [process for process in processes if "scripts.serve" in process.cmdline()]
     assert farm.process is not None and web
     farm.process.terminate()
     eventually(lambda: ended(web), "the web has ended")
+    return processes
+
+
+@pytest.mark.parametrize("module", ["scripts.run_procfile", "scripts.launch"])
+def test_a_prompt_of_eight_seconds_survives_sigterm_and_a_second_signal_ends_it_at_once(
+    module: str, tmp_path: Path
+) -> None:
+    with farm_below(tmp_path, module) as (farm, server, booth):
+        assert_it_is_finished(farm, server, booth)
+        if module == "scripts.run_procfile":
+            assert_a_second_signal_ends_it(farm, server, booth)
+
+
+def assert_it_is_finished(farm: FarmProcess, server: StandIn, booth: Booth) -> None:
+    """The prompt in work is waited for; what comes behind it is the next start's."""
+    hold(server, booth, "patient")
+    processes = end_the_web(farm)
+    assert farm.process is not None
     until = time.monotonic() + HELD_SECONDS
     while time.monotonic() < until:  # the prompt takes its time; nobody may lose patience meanwhile
         assert farm.process.poll() is None, (farm.folder / "up.log").read_text()
@@ -60,29 +80,23 @@ def test_a_prompt_of_eight_seconds_survives_sigterm(held_farm: tuple[FarmProcess
     farm.process.wait(30)
     assert ended(processes)
     assert "SIGKILL" not in (farm.folder / "up.log").read_text()
-    assert list_steps(farm) == [("succeeded", 1), ("queued", 1)]  # the second one is the next start's
+    assert list_steps(farm) == [("succeeded", 1), ("queued", 1)]
     assert len(server.log("submit")) == 1
     farm.start()
     eventually(lambda: list_steps(farm)[1] == ("succeeded", 1), "the next start finishes the chain")
-    farm.stop()
 
 
-@pytest.mark.parametrize("held_farm", ["scripts.run_procfile"], indirect=True)
-def test_a_second_signal_ends_it_at_once_and_the_next_start_adopts_the_prompt(
-    held_farm: tuple[FarmProcess, StandIn],
-) -> None:
-    farm, server = held_farm
-    processes = farm.children()
-    web = [process for process in processes if "scripts.serve" in process.cmdline()]
-    assert farm.process is not None and web
-    farm.process.terminate()
-    eventually(lambda: ended(web), "the web has ended")
-    assert farm.process.poll() is None
+def assert_a_second_signal_ends_it(farm: FarmProcess, server: StandIn, booth: Booth) -> None:
+    """Nothing is waited for, and the next start adopts the prompt."""
+    before = len(server.log("submit"))
+    hold(server, booth, "hasty")
+    processes = end_the_web(farm)
+    assert farm.process is not None and farm.process.poll() is None
     farm.process.terminate()
     farm.process.wait(30)
     assert ended(processes)
     farm.start()
     server.clear_faults()
     eventually(lambda: {status for status, _ in list_steps(farm)} == {"succeeded"}, "the prompt is adopted")
-    assert len({row["prompt_id"] for row in server.log("submit")}) == len(server.log("submit")) == 2
-    farm.stop()
+    prompts = [row["prompt_id"] for row in server.log("submit")[before:]]
+    assert len(set(prompts)) == len(prompts) == 2

@@ -34,49 +34,50 @@ def read_costs(farm: FarmProcess) -> dict[str, float]:
     return {name: float(cost) for name, cost in ROW_OF_COST.findall(page)}
 
 
-def test_the_simulated_farm_makes_a_picture_and_leaves_no_process(tmp_path: Path) -> None:
-    farm = FarmProcess(tmp_path / "data", arguments=("--simulate", "--servers", "2", "--seconds", "0.1")).start()
+def test_the_simulated_farm_makes_pictures_keeps_its_limits_in_a_rush_and_leaves_no_process(tmp_path: Path) -> None:
+    arguments = ("--simulate", "--servers", "2", "--seconds", "0.1")
+    farm = FarmProcess(tmp_path / "data", arguments=arguments, API_WORKERS="2").start()
     try:
-        command = ["./scripts/booth-key", "booth"]
-        made = subprocess.run(
-            command, cwd=ROOT, env=farm.environment, capture_output=True, text=True, timeout=30, check=True
-        )
-        booth = Booth(farm, made.stdout.strip())
-        booth.submit_until_taken("first", portrait(99))
-        task = booth.follow("first")["tasks"][0]
-        assert marks.read(Image.open(io.BytesIO(booth.picture(task)))) == 99
+        make_a_picture(farm)
+        rush(farm, tmp_path / "rush.json")
+        costs = read_costs(farm)
         processes = farm.children()
     finally:
         farm.stop()
+    assert costs.keys() == DEFAULTS.keys()
+    assert all(cost > 0 for cost in costs.values()), costs
     assert farm.process is not None and farm.process.returncode == 0
     assert ended(processes)
 
 
-def test_a_rush_on_the_simulated_farm_mixes_both_resources_and_sees_their_limits_kept(tmp_path: Path) -> None:
-    farm = FarmProcess(
-        tmp_path / "data", arguments=("--simulate", "--servers", "2", "--seconds", "0.1"), API_WORKERS="2"
-    ).start()
-    told = tmp_path / "rush.json"
+def make_a_picture(farm: FarmProcess) -> None:
+    """A newcomer's first photo, with a key as the README says."""
+    command = ["./scripts/booth-key", "booth"]
+    made = subprocess.run(
+        command, cwd=ROOT, env=farm.environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    booth = Booth(farm, made.stdout.strip())
+    booth.submit_until_taken("first", portrait(99))
+    task = booth.follow("first")["tasks"][0]
+    assert marks.read(Image.open(io.BytesIO(booth.picture(task)))) == 99
+
+
+def rush(farm: FarmProcess, told: Path) -> None:
+    """Two tasks of each style that can be made; both resources see their limits kept."""
     options = ["--url", farm.url, "--booths", "3", "--tasks", "18", "--interval", "0", "--json", str(told)]
-    try:
-        ran = subprocess.run(
-            [sys.executable, "scripts/rush", *options],
-            cwd=ROOT,
-            env=farm.environment,
-            capture_output=True,
-            text=True,
-            timeout=RUSH_SECONDS,
-        )
-        costs = read_costs(farm)
-    finally:
-        farm.stop()
+    ran = subprocess.run(
+        [sys.executable, "scripts/rush", *options],
+        cwd=ROOT,
+        env=farm.environment,
+        capture_output=True,
+        text=True,
+        timeout=RUSH_SECONDS,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(told.read_text())["summary"]
     assert summary["succeeded"] == len(set(summary["styles"][1::2])) * 2 == 18
     assert 0 < summary["calls_at_once"]["comfyui"] <= 4
     assert 0 < summary["calls_at_once"]["api"] <= 2
-    assert costs.keys() == DEFAULTS.keys()
-    assert all(cost > 0 for cost in costs.values()), costs
 
 
 def test_killing_up_itself_leaves_no_process(tmp_path: Path) -> None:
