@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import venv
 from collections.abc import Mapping, Sequence
@@ -72,8 +73,14 @@ def version_of(package: str) -> str:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=dict(environment), check=False
-    )
-    if done.returncode:
-        raise CannotInstall(f"{Path(command[0]).name} failed: {done.stderr.strip()[-800:]}")
+    name = Path(command[0]).name
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, env=dict(environment), start_new_session=True, **pipes)
+    try:
+        _, words = process.communicate(timeout=INSTALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # what npm starts would outlive it
+        process.wait()
+        raise CannotInstall(f"{name} did not end within {INSTALL_SECONDS // 60} minutes") from None
+    if process.returncode:
+        raise CannotInstall(f"{name} failed: {words.strip()[-800:]}")

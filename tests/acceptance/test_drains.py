@@ -30,7 +30,12 @@ def farm_below(folder: Path, module: str) -> Iterator[tuple[FarmProcess, StandIn
             server.clear_faults()
             assert farm.process is not None
             if farm.process.poll() is None:
-                farm.kill()
+                processes = farm.children()  # honcho's outlive it
+                farm.process.kill()
+                farm.process.wait(10)
+                for process in processes:
+                    if process.is_running():
+                        process.kill()
 
 
 def hold(server: StandIn, booth: Booth, order_id: str) -> None:
