@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import requests
 from werkzeug.serving import make_server
@@ -14,7 +15,26 @@ from jobs.access.operators import ensure_admin
 from jobs.farm import Farm
 from web import auth, create_app
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 PASSWORD = "admin password"
+
+
+class ReadAtOnce:
+    """Hands static files on as bytes: when a browser leaves early, werkzeug's server forgets to close what it reads."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self._application(environ, start_response)
+        if not environ["PATH_INFO"].startswith("/static/"):
+            return answer
+        try:
+            return list(answer)
+        finally:
+            getattr(answer, "close", lambda: None)()
 
 
 @contextmanager
@@ -23,6 +43,7 @@ def serve(farm: Farm) -> Iterator[str]:
     farm.database.write(ensure_admin, PASSWORD)
     auth._limiter.storage.reset()  # a new web process forgives wrong and many logins
     app = create_app(farm)
+    app.wsgi_app = ReadAtOnce(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -24,7 +24,7 @@ PROMPT_ID = "the-prompt"
 @pytest.fixture
 def client(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[ComfyuiClient]:
     """A client with little patience."""
-    monkeypatch.setattr(jobs.comfyui.client, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(jobs.comfyui.client, "SILENCE_SECONDS", 1.0)
     client = ComfyuiClient(standin.url)
     yield client
     client.close()
