@@ -251,7 +251,7 @@ MUTANTS: Sequence[Mutant] = (
                 '.where(Step.status == "queued")',
             ),
         ],
-        ["tests/integration/test_changing_over.py"],
+        ["tests/integration/ladder/test_changing_over.py"],
     ),
 )
 

@@ -129,17 +129,17 @@ def test_a_call_that_was_taken_and_then_is_silent_is_asked_about_not_bought_agai
 def test_what_cannot_be_looked_up_is_held_and_listed_with_its_price(
     place: tuple[FarmProcess, Booth], openai: Openai
 ) -> None:
-    assert_bought_at_most(1, *place, openai)
+    assert_bought(1, *place, openai)
 
 
 def test_or_it_is_bought_at_most_once_more_and_both_are_listed(
     start_farm: StartFarm, settings: dict[str, str], openai: Openai
 ) -> None:
     farm, booth, _ = start_farm(servers=1, **settings, OPENAI_UNKNOWN="resubmit")
-    assert_bought_at_most(2, farm, booth, openai)
+    assert_bought(2, farm, booth, openai)
 
 
-def assert_bought_at_most(times: int, farm: FarmProcess, booth: Booth, openai: Openai) -> None:
+def assert_bought(times: int, farm: FarmProcess, booth: Booth, openai: Openai) -> None:
     """A provider takes a call and never answers: it is bought so many times, and each time is on the page."""
     before = times_bought(openai, UNKNOWN)
     fault = openai.add_fault("drop_after", path="/v1/images")

@@ -25,7 +25,7 @@ def one_server(start_shared_farm: StartFarm) -> Place:
 
 @pytest.fixture(scope="module")
 def two_servers(start_shared_farm: StartFarm) -> Place:
-    """One with two, likewise."""
+    """One with two. The last test of it leaves one of them dead."""
     return start_shared_farm(servers=2)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,18 +48,6 @@ from tests.ladders import (
     when,
     write_style,
 )
-
-
-@pytest.fixture
-def styles(tmp_path: Path) -> Path:
-    return tmp_path / "styles"
-
-
-@pytest.fixture
-def farm(settings: Settings, styles: Path) -> Iterator[Farm]:
-    """One with a key, whose style may be written by each test before its first order."""
-    with open_laddered(settings, styles) as farm:
-        yield farm
 
 
 @pytest.mark.parametrize("pause_s", [None, 31.0])

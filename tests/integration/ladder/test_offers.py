@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,23 +28,10 @@ from tests.ladders import (
     NAME,
     WORKFLOW,
     leave,
-    open_laddered,
     take_in,
     when,
     write_style,
 )
-
-
-@pytest.fixture
-def styles(tmp_path: Path) -> Path:
-    return tmp_path / "styles"
-
-
-@pytest.fixture
-def farm(settings: Settings, styles: Path) -> Iterator[Farm]:
-    """One with a key, whose style may be written by each test before its first order."""
-    with open_laddered(settings, styles) as farm:
-        yield farm
 
 
 def test_a_style_is_available_while_each_step_has_a_rung_and_begins_there(settings: Settings, styles: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from jobs.errors import ClaimLost
 from jobs.farm import Farm
 from jobs.orders import pauses, repairs
 from jobs.orders.models import Step
-from jobs.settings import Settings
 from jobs.styles.ladder import Reason
 from tests import builders
 from tests.builders import (
@@ -34,23 +32,10 @@ from tests.ladders import (
     WORKFLOW,
     leave,
     list_details,
-    open_laddered,
     take_in,
     when,
     write_style,
 )
-
-
-@pytest.fixture
-def styles(tmp_path: Path) -> Path:
-    return tmp_path / "styles"
-
-
-@pytest.fixture
-def farm(settings: Settings, styles: Path) -> Iterator[Farm]:
-    """One with a key, whose style may be written by each test before its first order."""
-    with open_laddered(settings, styles) as farm:
-        yield farm
 
 
 @pytest.mark.parametrize(

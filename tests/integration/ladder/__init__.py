@@ -1,0 +1,1 @@
+"""Styles with alternatives: offered, left, changed over to."""
