@@ -17,6 +17,7 @@ from jobs.access.booths import BoothId
 from jobs.access.operators import Operator
 from jobs.errors import BoothTooFast, NotAuthenticated, TooManyAttempts
 from web.context import farm
+from web.errors import NOT_PERMITTED, problem
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -82,14 +83,24 @@ def current_operator() -> Operator | None:
     return farm().database.read(operators.find_operator, session["user"], session["number"])
 
 
-def needs_operator(view: View) -> View:
-    """The view's first argument becomes the operator; without one the answer is the login page."""
+def needs_role(role: str) -> Callable[[View], View]:
+    """The view's first argument becomes the operator, who has at least this role. Nobody logged in: the login page."""
 
-    @functools.wraps(view)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        operator = current_operator()
-        if operator is None:
-            return redirect(url_for("ops.login", next=request.path if request.method == "GET" else None))
-        return view(operator, *args, **kwargs)
+    def guard(view: View) -> View:
+        @functools.wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            operator = current_operator()
+            if operator is None:
+                return redirect(url_for("ops.login", next=request.path if request.method == "GET" else None))
+            if not operator.may(role):
+                return problem(NOT_PERMITTED)
+            g.operator = operator
+            return view(operator, *args, **kwargs)
 
-    return cast(View, checked)
+        return cast(View, checked)
+
+    return guard
+
+
+needs_operator = needs_role("attendant")
+"""Whoever is logged in."""

@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 import rq_dashboard.web as library
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import escape
 from rq.exceptions import NoSuchJobError
@@ -36,7 +36,7 @@ from jobs.errors.codes import ErrorCode, explain
 from jobs.farm import Farm
 from jobs.resources import RESOURCES
 from web.auth import current_operator
-from web.errors import ERROR, METHOD_NOT_ALLOWED, problem
+from web.errors import ERROR, METHOD_NOT_ALLOWED, NOT_PERMITTED, problem
 from web.languages import translate
 from web.ops import menu
 from web.wording import N_
@@ -108,10 +108,14 @@ def _guard() -> ResponseReturnValue | None:
     if request.blueprint != NAME and request.path != PREFIX and not request.path.startswith(f"{PREFIX}/"):
         return None
     view = (request.endpoint or "").removeprefix(f"{NAME}.")
-    if current_operator() is None:
+    operator = current_operator()
+    if operator is None:
         if request.method == "GET" and (view in PAGES or not request.endpoint):
             return redirect(url_for("ops.login", next=request.path))
         return problem(NOT_AUTHENTICATED, "Log in as an operator first.")
+    if not operator.may("technician"):
+        return problem(NOT_PERMITTED)
+    g.operator = operator
     if request.method != "GET" or (request.endpoint and view not in PAGES | DATA | FILES):
         refused = problem(
             METHOD_NOT_ALLOWED,

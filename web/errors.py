@@ -95,6 +95,14 @@ CSRF = ErrorCode(
     "Booths never meet this: it guards the operators' pages.",
     "Load the page again, log in if asked, and press the button once more.",
 )
+NOT_PERMITTED = ErrorCode(
+    "not_permitted",
+    403,
+    "Not permitted",
+    "Your role does not allow this.",
+    "Booths never meet this: it guards the operators' pages.",
+    "Ask the owner, who gives roles on the page Operators.",
+)
 METRICS_TOKEN = ErrorCode(
     "metrics_token",
     401,
@@ -152,6 +160,7 @@ CODES: dict[str, ErrorCode] = list_codes() | {
         HOST_NOT_ALLOWED,
         FOREIGN_ORIGIN,
         CSRF,
+        NOT_PERMITTED,
         METRICS_TOKEN,
         METRICS_LOCAL,
         ERROR,

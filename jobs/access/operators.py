@@ -14,6 +14,10 @@ from jobs.access.models import User
 from jobs.database import now_of
 
 ADMIN = "admin"
+ROLES = ("attendant", "technician", "owner")
+"""Each may do what those before it may. An attendant looks after orders, a technician also after everything that makes
+them, the owner also after keys and users.
+"""
 
 _hasher = PasswordHasher()
 
@@ -26,6 +30,10 @@ class Operator:
     username: str
     role: str
     session_number: int
+
+    def may(self, role: str) -> bool:
+        """Does this operator have at least that role?"""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 def ensure_admin(session: Session, password: str) -> None:

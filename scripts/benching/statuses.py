@@ -88,7 +88,7 @@ def _measure_kind(bench: Bench, kind: str, tasks: int, small: Asker, full: Asker
             )
     figures = []
     for page in PAGES:
-        known = {"page": {"list": "/ops/ (the operators' list)"}.get(page, page), "tasks": tasks, "kind": kind}
+        known = {"page": {"list": "/ops/orders (the operators' list)"}.get(page, page), "tasks": tasks, "kind": kind}
         how, how_ratio = HOW_P95.format(asks=asks, **known), HOW_RATIO.format(asks=asks, **known)
         figures.append(Figure(f"{page} p95, {kind}", how, "ms", high[page], P95_MS))
         figures.append(Figure(f"{page} when full, {kind}", how_ratio, "× empty", ratios[page], SLOWER))
@@ -125,7 +125,7 @@ def ask_for(started: Farm) -> Asker:
         "task": f"/api/v1/tasks/{task_id}",
         "queue": "/api/v1/queue",
         "stats": "/api/v1/stats",
-        "list": "/ops/",
+        "list": "/ops/orders",
     }
     asker = Asker(booth, paths, log_in(started.url))
     for page in PAGES:

@@ -136,8 +136,8 @@ def test_operators_log_in_see_a_failed_task_and_retry_it(place: Place) -> None:
     form = page.get(f"{farm.url}/ops/login", timeout=10).text
     token = form.split('name="csrf_token" value="')[1].split('"')[0]
     fields = {"username": "admin", "password": "admin password", "csrf_token": token}
-    listing = page.post(f"{farm.url}/ops/login", data=fields, timeout=10)
-    assert "bad-luck" in listing.text
+    assert page.post(f"{farm.url}/ops/login", data=fields, timeout=10).url == f"{farm.url}/ops/"
+    assert "bad-luck" in page.get(f"{farm.url}/ops/orders", timeout=10).text
     story = page.get(f"{farm.url}/ops/tasks/{task['task_id']}", timeout=10).text
     token = story.split('name="csrf_token" value="')[1].split('"')[0]
     retry = f"{farm.url}/ops/tasks/{task['task_id']}/retry"

@@ -124,7 +124,7 @@ def test_a_wrong_password_is_said_and_the_right_one_leads_on(url: str, make_visi
 
 @pytest.mark.row(66)
 def test_the_list_of_tasks_shows_hostile_names_as_text(farm: Farm, operator: Visitor) -> None:
-    page = operator.open("/ops/")
+    page = operator.open("/ops/orders")
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.locator("tbody")).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
@@ -138,7 +138,7 @@ def test_the_list_of_tasks_shows_hostile_names_as_text(farm: Farm, operator: Vis
 @pytest.mark.row(66)
 @pytest.mark.parametrize("outcome", ["made", "failed", "waits"])
 def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor, outcome: str) -> None:
-    page = operator.open(f"/ops/?q={outcome}")
+    page = operator.open(f"/ops/orders?q={outcome}")
     page.locator("tbody a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
@@ -204,5 +204,5 @@ def test_rq_s_page_says_that_redis_is_away(farm: Farm, make_visitor: MakeVisitor
         page = visitor.open("/ops/rq/")
         expect(page.get_by_role("alert")).to_contain_text("Redis is away")
         visitor.picture("rq-redis-away")
-        page.get_by_role("link", name="Tasks").click()
+        page.get_by_role("link", name="Orders").click()
         expect(page.locator("table")).to_be_visible()

@@ -272,7 +272,7 @@ def test_a_hostile_address_runs_nothing(farm: FarmProcess, operator: Visitor) ->
 
 @pytest.mark.row(66)
 def test_the_operators_pages_show_a_hostile_error_as_text(farm: FarmProcess, operator: Visitor) -> None:
-    page = operator.open("/ops/?status=failed")
+    page = operator.open("/ops/orders?status=failed")
     assert_nothing_ran(operator)
     page.locator("tbody a").first.click()
     expect(page.locator("table").first).to_contain_text("<img src=/x onerror=")

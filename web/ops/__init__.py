@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 
 from jobs.access.operators import Operator
 from jobs.errors import TooManyAttempts
@@ -23,13 +25,24 @@ ops = Blueprint("ops", __name__, url_prefix="/ops")
 OWN_PATH = re.compile(r"/ops(/[A-Za-z0-9_-]+)*/?", re.ASCII)
 """Where a login may lead: a path of these pages, without dots, doubled slashes or anything of another host."""
 
+
+@dataclass(frozen=True)
+class Page:
+    """One of the menu. Who has a lower role than `role` does not see it; the view itself is guarded by `needs_role`."""
+
+    endpoint: str
+    name: LazyString
+    role: str = "attendant"
+
+
 PAGES = (
-    ("ops.list_tasks", lazy_gettext("Tasks")),
-    ("ops.show_servers", lazy_gettext("Servers")),
-    ("ops.show_providers", lazy_gettext("Providers")),
-    ("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)")),
+    Page("ops.show_board", lazy_gettext("Board")),
+    Page("ops.list_orders", lazy_gettext("Orders")),
+    Page("ops.show_servers", lazy_gettext("Servers")),
+    Page("ops.show_providers", lazy_gettext("Providers")),
+    Page("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)"), "technician"),
 )
-"""(endpoint, name) of each page, in the order of the menu."""
+"""Each page, in the order of the menu."""
 
 
 ops.add_app_template_filter(count_down, "countdown")
@@ -38,8 +51,11 @@ ops.add_app_template_filter(count_down, "countdown")
 @ops.context_processor
 def menu() -> dict[str, Any]:
     """What every page shows: the menu, and to operators what the farm has run out of."""
-    logged_in = "user" in session
-    return {"pages": PAGES, "logged_in": logged_in, "troubles": list_troubles(farm()) if logged_in else []}
+    operator: Operator | None = g.get("operator")
+    if operator is None:
+        return {"pages": [], "operator": None, "troubles": []}
+    pages = [page for page in PAGES if operator.may(page.role)]
+    return {"pages": pages, "operator": operator, "troubles": list_troubles(farm())}
 
 
 @ops.route("/login", methods=["GET", "POST"])
@@ -57,7 +73,7 @@ def login() -> ResponseReturnValue:
         return render_template("ops/login.html", failed=True, message=_("The name or password is wrong.")), 401
     following = request.args.get("next", "")
     if not OWN_PATH.fullmatch(following):
-        following = url_for("ops.list_tasks")
+        following = url_for("ops.show_board")
     return redirect(following)
 
 
@@ -69,4 +85,4 @@ def logout(operator: Operator) -> ResponseReturnValue:
     return redirect(url_for("ops.login"))
 
 
-from web.ops import providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
+from web.ops import board, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above

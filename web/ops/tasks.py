@@ -1,10 +1,10 @@
-"""The list of tasks, and one task's page with its history and its buttons."""
+"""One task's page with its history and its buttons."""
 
 from __future__ import annotations
 
 import time
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -12,41 +12,11 @@ from sqlalchemy.orm import Session
 from jobs.access.operators import Operator
 from jobs.cloud.money import Spending, spent_on_order
 from jobs.errors import Conflict, FarmBusy, FarmError, StyleUnavailable, StyleUnknown
-from jobs.figures import read_queue
 from jobs.orders import book
 from web.auth import needs_operator
 from web.context import farm
 from web.languages import translate
 from web.ops import ops
-
-LONGEST_NUMBER = 18
-"""Digits; a longer number is no row's, and no integer of the database."""
-STATUSES = ("queued", "running", "succeeded", "failed", "canceled")
-
-
-@ops.get("/")
-@needs_operator
-def list_tasks(operator: Operator) -> ResponseReturnValue:
-    """The newest tasks, by status, order id, code or booth."""
-    status = request.args.get("status", "")
-    search = request.args.get("q", "").strip()
-    before = request.args.get("before", "")
-    rows, following = farm().database.read(
-        book.list_tasks,
-        status=status if status in STATUSES else "",
-        search=search,
-        before=int(before) if before.isdecimal() and len(before) <= LONGEST_NUMBER else None,
-    )
-    queue = read_queue(farm().database, farm().redis, farm().settings, farm().providers)
-    return render_template(
-        "ops/tasks.html",
-        rows=rows,
-        following=following,
-        statuses=STATUSES,
-        status=status,
-        search=search,
-        queue=queue,
-    )
 
 
 @ops.get("/tasks/<task_id>")
