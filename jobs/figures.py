@@ -34,6 +34,7 @@ def read_queue(
         "running": counts["open"].get("running", 0),
         "limit": settings.queue_limit,
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
+        "next_eta_range_s": {},
         "accepting": queued < settings.queue_limit and not counts["intake_paused"],
         "resources": _resources(counts, redis, settings),
         "providers": {one.name: _show_standing(one) for one in standings if one.configured},

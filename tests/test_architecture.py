@@ -21,6 +21,7 @@ LAYERS = (
     ("access", "orders"),
     ("comfyui", "cloud"),
     ("engine",),
+    ("forecast",),
     ("menu", "admission", "interventions", "switches", "figures", "backup"),
     ("farm",),
     ("entry",),

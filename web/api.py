@@ -67,7 +67,7 @@ id: 7
 data: {"order_id": "booth1-0042", "status": "running", "version": 7, …}
 
 event: progress
-data: {"tasks": [{"task_id": "7b1f…", "status": "running", "progress": {…}, "position": 0, "eta_s": 4.2}]}
+data: {"tasks": [{"task_id": "7b1f…", "status": "running", "progress": {…}, "position": 0, "eta_s": 4.2, …}]}
 
 : still here
 """

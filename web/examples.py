@@ -23,6 +23,7 @@ _TASK: dict[str, Any] = {
     "progress": {"value": 1.0, "stage": "done", "message": "Done"},
     "position": 0,
     "eta_s": None,
+    "eta_range_s": None,
     "reason": None,
     "images": [
         {
@@ -77,6 +78,7 @@ JUST_TAKEN = {
             "progress": {"value": 0.0, "stage": "queued", "message": "Waiting for its turn"},
             "position": 3,
             "eta_s": 11.4,
+            "eta_range_s": {"low": 9.1, "high": 15.8},
             "images": [],
             "steps": [{"index": 0, "resource": "comfyui", "status": "queued", "attempt": 1, "failures": 0}],
             "started_at": None,
@@ -113,6 +115,7 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
         "running": 4,
         "limit": 100,
         "wait_s": {"p50": 11.4, "p90": 19.02},
+        "next_eta_range_s": {"poster": {"low": 12.5, "high": 21.0}, "watercolour-cloud": None},
         "accepting": True,
         "resources": _RESOURCES,
         "providers": {

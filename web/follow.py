@@ -21,7 +21,7 @@ COMMENT_SECONDS = 15.0
 PROGRESS_SECONDS = 0.5
 NO_SEAT_RETRY_SECONDS = 5
 TERMINAL = frozenset({"succeeded", "partial", "failed", "canceled"})
-PROGRESS_ONLY = {"tasks": {"__all__": {"task_id", "status", "progress", "position", "eta_s"}}}
+PROGRESS_ONLY = {"tasks": {"__all__": {"task_id", "status", "progress", "position", "eta_s", "eta_range_s"}}}
 
 
 def wait_for_change(watcher: Watcher, order: Version, after: int, seconds: float) -> None:

@@ -5,13 +5,15 @@ Takes the farm as an argument, not from a request: event streams outlive theirs.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from jobs.access.booths import BoothId
+from jobs.database import now_of
 from jobs.farm import Farm
+from jobs.forecast.span import SecondsLeft, Span, count_down
 from jobs.orders import book
 from jobs.orders.models import Order
 from jobs.orders.states import OPEN_TASK
@@ -47,28 +49,27 @@ class Seen:
 
     order: Order
     places: dict[int, int]
-    etas: dict[int, float | None]
+    left: dict[int, SecondsLeft | None]
 
 
 def _look(session: Session, order: Order, farm: Farm) -> Seen:
     open_ids = [task.id for task in order.tasks if task.status in OPEN_TASK]
     places = book.places_of(session, open_ids) if open_ids else {}
-    etas: dict[int, float | None] = {}
+    left: dict[int, SecondsLeft | None] = {}
     slots = max(farm.settings.limit_of("comfyui"), 1)
-    now = time.time()
+    now = now_of(session)
     for task in order.tasks:
         if task.id not in open_ids:
             continue
         usual = book.usual_seconds(session, task.style)
         if usual is None:
-            etas[task.id] = None
-        elif task.started_at is not None:
-            etas[task.id] = round(max(usual - (now - task.started_at.timestamp()), 1.0), 1)
-        else:
-            etas[task.id] = round(usual * (1 + places.get(task.id, 0) / slots), 1)
-    return Seen(order, places, etas)
+            left[task.id] = None
+            continue
+        begin = task.started_at or now + timedelta(seconds=usual * places.get(task.id, 0) / slots)
+        left[task.id] = count_down(Span.after(begin, usual * 0.5, usual, usual * 2), now)
+    return Seen(order, places, left)
 
 
 def _look_around(seen: Seen, booth: BoothId, farm: Farm) -> Surroundings:
     """With what Redis knows, asked once the database's connection is given back: Redis may take its time."""
-    return Surroundings(booth.name, seen.places, seen.etas, farm.announcer.read_progress(list(seen.etas)))
+    return Surroundings(booth.name, seen.places, seen.left, farm.announcer.read_progress(list(seen.left)))

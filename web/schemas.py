@@ -83,6 +83,13 @@ class Step(Shape):
     failures: Count
 
 
+class Range(Shape):
+    """Seconds from now: at the earliest, at the latest."""
+
+    low: Seconds
+    high: Seconds
+
+
 class Task(Shape):
     """One photo of an order in one style: what a guest waits for."""
 
@@ -92,7 +99,13 @@ class Task(Shape):
     photo: Photo
     progress: Progress
     position: Count = Field(description="Tasks ahead of it in the queue.")
-    eta_s: Seconds | None = Field(description="Seconds left, from measured times of the style; null when unknown.")
+    eta_s: Seconds | None = Field(
+        description="Seconds left, the likeliest: from measured times, the queue ahead and what works now."
+    )
+    eta_range_s: Range | None = Field(
+        description="Seconds left, from the earliest to the latest. Null, as `eta_s`, when the task has ended or "
+        "nothing can be said: what it needs is paused until further notice, or no server that can make it is well."
+    )
     reason: Reason | None
     images: list[Image]
     steps: list[Step]
@@ -147,7 +160,7 @@ class Event(Shape):
     )
     data: str = Field(
         description="JSON. With `order` the whole order; with `progress` an object with `tasks`, each with `task_id`, "
-        "`status`, `progress`, `position` and `eta_s`."
+        "`status`, `progress`, `position`, `eta_s` and `eta_range_s`."
     )
 
 
@@ -206,6 +219,9 @@ class Queue(Shape):
     running: Count
     limit: Count
     wait_s: Waits
+    next_eta_range_s: dict[str, Range | None] = Field(
+        description="By style: when the picture of an order placed now would be there. Null when nothing can be said."
+    )
     accepting: bool
     resources: dict[str, Resource]
     providers: dict[str, ProviderState]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.access.links import Signer
+from jobs.forecast.span import SecondsLeft
 from jobs.menu import Dish
 from jobs.orders import models
 from jobs.orders.states import derive_order_status
@@ -32,7 +33,8 @@ class Surroundings:
 
     booth: str
     places: dict[int, int]
-    etas: dict[int, float | None]
+    left: dict[int, SecondsLeft | None]
+    """Of the open tasks."""
     progress: dict[int, dict[str, Any]]
 
 
@@ -61,6 +63,7 @@ def show_task(task: models.Task, around: Surroundings, signer: Signer) -> schema
 
 def describe_task(task: models.Task, around: Surroundings, signer: Signer) -> dict[str, Any]:
     """A task's fields, not yet checked: an order's tasks are checked with it, at once."""
+    left = around.left.get(task.id)
     images = [image for image in task.images if image.final] if task.status == "succeeded" else []
     return {
         "task_id": task.task_id,
@@ -69,7 +72,8 @@ def describe_task(task: models.Task, around: Surroundings, signer: Signer) -> di
         "photo": {"sha256": task.photo_sha256, "index": task.photo.position},
         "progress": _show_progress(task, around.progress.get(task.id)),
         "position": around.places.get(task.id, 0),
-        "eta_s": around.etas.get(task.id),
+        "eta_s": left.middle if left else None,
+        "eta_range_s": {"low": left.low, "high": left.high} if left else None,
         "reason": {"code": task.kind, "message": task.reason or ""} if task.kind else None,
         "images": [_describe_image(image, signer) for image in images],
         "steps": [
