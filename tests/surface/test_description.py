@@ -41,7 +41,7 @@ CONTRACT = {
     ("GET", "/images/{token}"),
 }
 NOT_OF_THE_API = {
-    *("foreign_origin", "csrf", "error", "method_not_allowed", "metrics_token", "metrics_local"),
+    *("foreign_origin", "csrf", "not_permitted", "error", "method_not_allowed", "metrics_token", "metrics_local"),
     *("request_timeout", "header_too_large", "not_implemented"),
 }
 """Codes of operators' forms, of the metrics, of methods and statuses that no call describes, and of HTTP below them."""
