@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from werkzeug.serving import make_server
 
+from jobs.access.models import User
 from jobs.access.operators import ensure_admin
 from jobs.farm import Farm
 from web import auth, create_app
@@ -54,6 +56,11 @@ def serve(farm: Farm) -> Iterator[str]:
         server.shutdown()
         thread.join(10)
         server.server_close()
+
+
+def session_of(user: User) -> dict[str, Any]:
+    """What the cookie of an operator holds who has just logged in: for Flask's test client."""
+    return {"user": user.id, "number": user.session_number, "until": time.time() + auth.SESSION_SECONDS}
 
 
 def log_in(url: str) -> requests.Session:

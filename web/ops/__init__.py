@@ -38,8 +38,8 @@ class Page:
 PAGES = (
     Page("ops.show_board", lazy_gettext("Board")),
     Page("ops.list_orders", lazy_gettext("Orders")),
-    Page("ops.show_servers", lazy_gettext("Servers")),
-    Page("ops.show_providers", lazy_gettext("Providers")),
+    Page("ops.show_servers", lazy_gettext("Servers"), "technician"),
+    Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
     Page("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)"), "technician"),
 )
 """Each page, in the order of the menu."""

@@ -18,7 +18,7 @@ from jobs.cloud.standing import list_standings, list_unknown
 from jobs.database import now_of
 from jobs.orders.pauses import list_paused
 from jobs.switches import list_paths
-from web.auth import needs_operator
+from web.auth import needs_role
 from web.context import farm
 from web.ops import ops
 
@@ -27,7 +27,7 @@ LARGEST_BUDGET = 1_000_000.0
 
 
 @ops.get("/providers")
-@needs_operator
+@needs_role("technician")
 def show_providers(operator: Operator) -> ResponseReturnValue:
     """Every provider, and the calls of which nobody can tell what became."""
     the_farm = farm()
@@ -46,7 +46,7 @@ def show_providers(operator: Operator) -> ResponseReturnValue:
 
 
 @ops.post("/providers/<name>/pause")
-@needs_operator
+@needs_role("technician")
 def pause_provider(operator: Operator, name: str) -> ResponseReturnValue:
     """No new calls until it is resumed."""
     farm().switches.pause_provider(name, actor=operator.username)
@@ -55,7 +55,7 @@ def pause_provider(operator: Operator, name: str) -> ResponseReturnValue:
 
 
 @ops.post("/providers/<name>/resume")
-@needs_operator
+@needs_role("technician")
 def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
     """Try it again now."""
     farm().switches.resume_provider(name, actor=operator.username)
@@ -64,7 +64,7 @@ def resume_provider(operator: Operator, name: str) -> ResponseReturnValue:
 
 
 @ops.post("/paths/<style>/<int:position>/<int:rung>/<any(on, off):state>")
-@needs_operator
+@needs_role("technician")
 def switch_path(operator: Operator, style: str, position: int, rung: int, state: str) -> ResponseReturnValue:
     """Switch one way to make a style's step off or on."""
     farm().switches.switch_path(style, position, rung, on=state == "on", actor=operator.username)
@@ -76,7 +76,7 @@ def switch_path(operator: Operator, style: str, position: int, rung: int, state:
 
 
 @ops.post("/providers/<name>/budget")
-@needs_operator
+@needs_role("technician")
 def set_budget(operator: Operator, name: str) -> ResponseReturnValue:
     """What a day's calls may cost; an empty field is what the settings say."""
     text = request.form.get("budget", "").strip()

@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 
 from jobs.access.operators import Operator
 from jobs.comfyui.servers import list_servers
-from web.auth import needs_operator
+from web.auth import needs_role
 from web.context import farm
 from web.ops import ops
 
 
 @ops.get("/servers")
-@needs_operator
+@needs_role("technician")
 def show_servers(operator: Operator) -> ResponseReturnValue:
     """All configured servers."""
     return render_template(
