@@ -88,8 +88,8 @@ class Farm:
 
     @cached_property
     def interventions(self) -> Interventions:
-        """Retry, redo, cancel, delete."""
-        return Interventions(self.database, self.storage, self.announcer, self.menu, self.bounds)
+        """Retry, redo, cancel, delete, another link."""
+        return Interventions(self.database, self.storage, self.announcer, self.menu, self.bounds, self.signer)
 
     @cached_property
     def switches(self) -> Switches:

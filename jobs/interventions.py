@@ -1,4 +1,4 @@
-"""What booths and operators may do to an order besides submitting it: retry, redo, cancel, delete.
+"""What booths and operators may do to an order besides submitting it: retry, redo, cancel, delete, another link.
 
 Each is a move, its audit and what must follow outside, the same for whoever asks.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.access import audit
+from jobs.access.links import Signer, guest_key
 from jobs.database import Database, advisory_lock, now_of
 from jobs.engine.changes import Announcer
 from jobs.errors import Conflict
@@ -38,6 +39,7 @@ class Interventions:
     announcer: Announcer
     menu: Menu
     bounds: Bounds
+    signer: Signer
 
     def retry(self, task_id: str, *, actor: str) -> None:
         """A failed task is tried again. Raises OrderNotFound, Conflict."""
@@ -66,6 +68,11 @@ class Interventions:
         order = self.database.write(self._cancel_order, order_id, actor, booth_id)
         ids = [task.task_id for task in order.tasks]
         log.info("an order was canceled", extra={"order_id": order_id, "task_ids": ids, "actor": actor})
+
+    def renew_link(self, order_id: str, *, actor: str) -> None:
+        """Give the guest another link; the old one ends at once. Raises OrderNotFound, OrderDeleted."""
+        self.database.write(self._renew_link, order_id, actor)
+        log.info("an order was given another link", extra={"order_id": order_id, "actor": actor})
 
     def delete_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> dict[str, Any]:
         """Cancel, then remove photos, pictures, links and progress; returns the receipt. Raises OrderNotFound."""
@@ -124,6 +131,15 @@ class Interventions:
             if repairs.cancel_task(session, task.id, actor=actor):
                 audit.note(session, actor, "cancel", f"task:{task.task_id}")
         return order
+
+    def _renew_link(self, session: Session, order_id: str, actor: str) -> None:
+        order = book.load_order(session, order_id)
+        raise_version(session, order.id)  # locks the row: of two presses at once, the second counts on from the first
+        session.refresh(order, ["link_number"])
+        number = order.link_number + 1
+        key = guest_key(self.signer.guest_token(order.uid, number))
+        session.execute(update(Order).where(Order.id == order.id).values(link_number=number, guest_key=key))
+        audit.note(session, actor, "new link", f"order:{order_id}", number=number)
 
     def _delete(
         self, session: Session, order_id: str, actor: str, booth_id: int | None

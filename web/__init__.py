@@ -13,7 +13,7 @@ from jobs.engine.changes import Watcher
 from jobs.errors import UnsupportedMedia
 from jobs.farm import Farm
 from jobs.orders.book import read_versions
-from web import errors, journal, languages
+from web import errors, journal, languages, titles
 from web.api import api
 from web.auth import SESSION_SECONDS
 from web.body_memory import bound_bodies
@@ -72,6 +72,7 @@ def create_app(farm: Farm) -> Flask:
     journal.register(app, RequestMeter(app.extensions["metrics"]))  # first of all: every answer has its id and line
     _guard(app, farm)  # before anything else that may refuse
     languages.register(app)
+    titles.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api)
     for blueprint in (api, docs, health, metrics, guest, ops):

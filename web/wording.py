@@ -20,12 +20,24 @@ STATUSES = (
     N_("succeeded"),
     N_("failed"),
     N_("canceled"),
+    N_("partial"),
     N_("pending"),
     N_("retrying"),
 )
 WHENS = (N_("paused"), N_("unavailable"), N_("refused"), N_("slow"))
 """Why an alternative was taken, or may be."""
-OTHERS = (N_("further notice"), N_("accepted"), N_("deleted"), N_("retry"), N_("redo"), N_("cancel"), N_("delete"))
+OTHERS = (
+    N_("further notice"),
+    N_("accepted"),
+    N_("deleted"),
+    N_("retry"),
+    N_("redo"),
+    N_("cancel"),
+    N_("delete"),
+    N_("new link"),
+)
+REMAINS = (N_("input and output files, until swept there"), N_("as its terms say"))
+"""What a receipt says may remain elsewhere."""
 
 
 def list_sentences() -> list[str]:

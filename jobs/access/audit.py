@@ -16,6 +16,6 @@ def note(session: Session, actor: str, action: str, subject: str, **detail: Any)
     session.add(AuditEntry(at=now_of(session), actor=actor, action=action, subject=subject, detail=detail))
 
 
-def list_for(session: Session, subject: str) -> list[AuditEntry]:
-    """What was done to a subject, oldest first."""
-    return list(session.scalars(select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)))
+def list_for(session: Session, *subjects: str) -> list[AuditEntry]:
+    """What was done to these subjects, oldest first."""
+    return list(session.scalars(select(AuditEntry).where(AuditEntry.subject.in_(subjects)).order_by(AuditEntry.id)))

@@ -1,23 +1,25 @@
-"""The questions asked of orders: one order whole, a task, lists for operators, places in the queue, durations."""
+"""The questions asked of orders: one order whole, a task and its story, places in the queue, durations.
+
+Operators find orders by finding.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from jobs.access.audit import list_for
 from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
 from jobs.orders.models import Event, Order, Photo, Step, Task
-from jobs.orders.states import OPEN_TASK
+from jobs.orders.states import OPEN_TASK, derive_order_status
 
 RECENT = 30
 """How many finished tasks of a style its usual duration is taken from."""
-
-FEW_ORDERS = 100
 
 
 def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
@@ -59,6 +61,36 @@ def find_version(session: Session, order_id: str, booth_id: int) -> Version:
     if row.deleted_at is not None:
         raise OrderDeleted()
     return Version(row.id, row.version)
+
+
+@dataclass(frozen=True)
+class OrderStory:
+    """An order as operators see it, and what they did to it and its tasks."""
+
+    order: Order
+    booth: str
+    status: str
+    audit: list[AuditEntry]
+
+
+def tell_order(session: Session, order_id: str) -> OrderStory:
+    """An order for its page. Raises OrderNotFound, OrderDeleted."""
+    order = load_order(session, order_id)
+    booth = session.get_one(Booth, order.booth_id).name
+    subjects = [f"order:{order_id}", *(f"task:{task.task_id}" for task in order.tasks)]
+    return OrderStory(
+        order, booth, derive_order_status(task.status for task in order.tasks), list_for(session, *subjects)
+    )
+
+
+def find_receipt(session: Session, order_id: str) -> dict[str, Any]:
+    """What was written down when an order was deleted. Raises OrderNotFound while there is nothing of the kind."""
+    receipt: dict[str, Any] | None = session.scalar(
+        select(Order.receipt).where(Order.order_id == order_id, Order.deleted_at.is_not(None))
+    )
+    if receipt is None:
+        raise OrderNotFound()
+    return receipt
 
 
 def find_task(session: Session, task_id: str, booth_id: int | None = None) -> Task:
@@ -105,72 +137,6 @@ def recent_waits(session: Session) -> list[float]:
         .limit(100)
     )
     return sorted((finished - created).total_seconds() for created, finished in rows if finished)
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """One line of the operators' list."""
-
-    task_id: str
-    order_id: str
-    code: str
-    booth: str
-    style: str
-    status: str
-    kind: str | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-def list_tasks(
-    session: Session, *, status: str = "", search: str = "", before: int | None = None, limit: int = 50
-) -> tuple[list[TaskRow], int | None]:
-    """The newest tasks first, and where the next page starts. `search`: an order id, a short code or a booth."""
-    query = (
-        select(Task, Order, Booth.name)
-        .join(Order, Order.id == Task.order_id)
-        .join(Booth, Booth.id == Order.booth_id)
-        .order_by(Task.id.desc())
-        .limit(limit + 1)
-    )
-    if status:
-        query = query.where(Task.status == status)
-    if search:
-        query = query.where(_match(session, search))
-    if before is not None:
-        query = query.where(Task.id < before)
-    found = session.execute(query).all()
-    rows = [
-        TaskRow(
-            task.task_id,
-            order.order_id,
-            order.code,
-            booth,
-            task.style,
-            task.status,
-            task.kind,
-            task.created_at,
-            task.finished_at,
-        )
-        for task, order, booth in found[:limit]
-    ]
-    following = found[limit - 1][0].id if len(found) > limit else None
-    return rows, following
-
-
-def _match(session: Session, search: str) -> ColumnElement[bool]:
-    """What was searched for, resolved first: one question over three tables would look at every task."""
-    named = or_(Order.order_id == search, Order.code == search.upper())
-    orders = set(session.scalars(select(Order.id).where(named)))
-    booth_id = session.scalar(select(Booth.id).where(Booth.name == search))
-    if booth_id is not None:
-        own = session.scalars(
-            select(Order.id).where(Order.booth_id == booth_id).order_by(Order.id.desc()).limit(FEW_ORDERS + 1)
-        ).all()
-        if len(own) > FEW_ORDERS:  # so many that its newest tasks are soon found among everybody's
-            return or_(Order.booth_id == booth_id, Task.order_id.in_(orders))
-        orders |= set(own)
-    return Task.order_id.in_(orders)
 
 
 @dataclass(frozen=True)

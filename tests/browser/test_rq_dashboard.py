@@ -274,7 +274,8 @@ def test_a_hostile_address_runs_nothing(farm: FarmProcess, operator: Visitor) ->
 def test_the_operators_pages_show_a_hostile_error_as_text(farm: FarmProcess, operator: Visitor) -> None:
     page = operator.open("/ops/orders?status=failed")
     assert_nothing_ran(operator)
-    page.locator("tbody a").first.click()
+    page.locator(".orders a").first.click()
+    page.get_by_role("link", name="What happened").click()
     expect(page.locator("table").first).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
     operator.picture("ops-task-failed-hostile")

@@ -28,7 +28,21 @@ PASSWORD = "a password"
 ANYBODY = "anybody"
 MAY: dict[str, tuple[str, ...]] = {
     ANYBODY: ("login",),
-    "attendant": ("logout", "show_board", "list_orders", "show_task", "retry_task", "redo_task", "cancel_task"),
+    "attendant": (
+        "logout",
+        "show_board",
+        "list_orders",
+        "show_photo",
+        "show_order",
+        "print_link",
+        "renew_link",
+        "cancel_order",
+        "delete_order",
+        "show_task",
+        "retry_task",
+        "redo_task",
+        "cancel_task",
+    ),
     "technician": (
         "show_providers",
         "pause_provider",

@@ -85,4 +85,4 @@ def logout(operator: Operator) -> ResponseReturnValue:
     return redirect(url_for("ops.login"))
 
 
-from web.ops import board, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
+from web.ops import board, order, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above

