@@ -31,6 +31,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "attendant": (
         "logout",
         "show_board",
+        "show_live",
         "list_orders",
         "show_photo",
         "show_order",

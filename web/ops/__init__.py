@@ -50,12 +50,14 @@ ops.add_app_template_filter(count_down, "countdown")
 
 @ops.context_processor
 def menu() -> dict[str, Any]:
-    """What every page shows: the menu, and to operators what the farm has run out of."""
+    """What every page shows: the menu, and to operators what is wrong with the farm."""
     operator: Operator | None = g.get("operator")
     if operator is None:
         return {"pages": [], "operator": None, "troubles": []}
     pages = [page for page in PAGES if operator.may(page.role)]
-    return {"pages": pages, "operator": operator, "troubles": list_troubles(farm())}
+    if "troubles" not in g:
+        g.troubles = list_troubles(farm())
+    return {"pages": pages, "operator": operator, "troubles": g.troubles}
 
 
 @ops.route("/login", methods=["GET", "POST"])

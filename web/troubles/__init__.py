@@ -1,0 +1,58 @@
+"""What is wrong with the farm, in words for operators, the worst first; and the verdict over all of it.
+
+A trouble says what happened, who is affected, and what to do or that nothing needs doing. Each module has one subject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from jobs.errors import DatabaseAway
+from jobs.farm import Farm
+from jobs.figures.board import Board, Pools, read_board, read_pools
+from web.troubles import foundations, providers
+from web.troubles.trouble import Trouble
+
+__all__ = ["Look", "Trouble", "list_troubles", "look_at"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the farm. `board` is None while the database does not answer."""
+
+    board: Board | None
+    pools: Pools
+    found: tuple[Trouble, ...]
+
+    @cached_property
+    def troubles(self) -> list[Trouble]:
+        """The worst first."""
+        return sorted(self.found, key=lambda trouble: trouble.level != "bad")
+
+
+def look_at(farm: Farm) -> Look:
+    """How the farm is at this moment. Takes up to some seconds while something does not answer; never raises."""
+    pools = read_pools(farm.redis)
+    of_database, disk = foundations.ask_database(farm.database), foundations.ask_disk(farm.storage)
+    first = (of_database,) if of_database is not None else ()
+    if of_database is foundations.DATABASE_AWAY:
+        return look_blindly(pools, (*first, *disk))
+    try:
+        board = read_board(farm.database, farm.settings, farm.providers)
+    except DatabaseAway:
+        return look_blindly(pools, (foundations.DATABASE_AWAY, *disk))
+    return Look(
+        board, pools, (*first, *disk, *foundations.tell_redis(pools.redis, board), *providers.list_paused(board))
+    )
+
+
+def look_blindly(pools: Pools, troubles: tuple[Trouble, ...]) -> Look:
+    """What can be told without the database."""
+    redis = (foundations.REDIS[pools.redis],) if pools.redis != "ok" else ()
+    return Look(None, pools, (*troubles, *redis))
+
+
+def list_troubles(farm: Farm) -> list[Trouble]:
+    """The troubles of this moment, the worst first; empty when all is well."""
+    return look_at(farm).troubles

@@ -1,0 +1,61 @@
+"""The one line on top of the board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from jobs.figures.board import Board
+from jobs.orders.stats import percentile
+from web.troubles.trouble import Trouble, join_sentences
+
+FEW_WAITS = 5
+"""Pictures from which a usual wait can be told."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`headline` changes only when the verdict does, so it may be read aloud; `detail` changes with the queue."""
+
+    level: Literal["good", "eye", "bad"]
+    headline: str
+    detail: str
+
+
+def judge(troubles: Sequence[Trouble], board: Board | None) -> Verdict:
+    """Is something wrong? `troubles`: the worst first."""
+    if not troubles:
+        return Verdict("good", _("All is well."), join_sentences(*_tell_work(board), _("Nothing needs doing.")))
+    worst = troubles[0]
+    if worst.level == "bad":
+        headline = _("Something is wrong: %(what)s", what=worst.what)
+    else:
+        headline = _("Something needs an eye: %(what)s", what=worst.what)
+    more = len(troubles) - 1
+    count = [ngettext("There is %(num)s more below.", "There are %(num)s more below.", more)] if more else []
+    return Verdict(worst.level, headline, join_sentences(*count, *_tell_work(board)))
+
+
+def _tell_work(board: Board | None) -> list[str]:
+    if board is None:
+        return []
+    if not board.open:
+        return [_("No picture is being made at the moment.")]
+    running, queued = board.running, board.queued
+    told = [ngettext("%(num)s picture is being made,", "%(num)s pictures are being made,", running)]
+    told.append(ngettext("%(num)s waits.", "%(num)s wait.", queued) if queued else _("none waits."))
+    if len(board.waits_s) >= FEW_WAITS:
+        told.append(_("The last ones took %(range)s.", range=tell_range(board.waits_s)))
+    return told
+
+
+def tell_range(ascending: list[float]) -> str:
+    """`20–40 s`, `2–4 minutes`: what half and nine tenths of them did not exceed."""
+    low, high = percentile(ascending, 0.5) or 0.0, percentile(ascending, 0.9) or 0.0
+    if high < 90:
+        return _("%(low)s–%(high)s seconds", low=round(low), high=round(max(high, low + 1)))
+    return _("%(low)s–%(high)s minutes", low=max(round(low / 60), 1), high=max(round(high / 60), round(low / 60) + 1))
