@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
@@ -50,14 +50,18 @@ ops.add_app_template_filter(count_down, "countdown")
 
 @ops.context_processor
 def menu() -> dict[str, Any]:
-    """What every page shows: the menu, and to operators what is wrong with the farm."""
+    """What every page shows: the menu, and to operators what is wrong with the farm.
+
+    While the database is away nobody can tell who has logged in, and whoever did must read just that.
+    """
     operator: Operator | None = g.get("operator")
-    if operator is None:
-        return {"pages": [], "operator": None, "troubles": []}
-    pages = [page for page in PAGES if operator.may(page.role)]
-    if "troubles" not in g:
+    if "user" in session and "troubles" not in g:
         g.troubles = list_troubles(farm())
-    return {"pages": pages, "operator": operator, "troubles": g.troubles}
+    return {
+        "pages": [page for page in PAGES if operator and operator.may(page.role)],
+        "operator": operator,
+        "troubles": g.get("troubles", []),
+    }
 
 
 @ops.route("/login", methods=["GET", "POST"])
