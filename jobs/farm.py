@@ -23,6 +23,8 @@ from jobs.engine.ladder import Ladder
 from jobs.engine.reconcile import Reconciler
 from jobs.engine.runner import Runner
 from jobs.engine.take import Taker
+from jobs.erasure.eraser import Eraser
+from jobs.erasure.orders import Terms
 from jobs.interventions import Interventions
 from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
@@ -56,6 +58,7 @@ class Farm:
         self.announcer = Announcer(self.redis)
         self.database.after_commit = self.announcer.announce
         self.storage = DiskStorage(settings.data_dir / "files", reserve_mb=settings.disk_reserve_mb)
+        self.terms = Terms(settings.claim_s, settings.copies_max_age_s, settings.sweeper_port is not None)
         self.abilities = Abilities()
         self.bounds = Bounds(settings.queue_limit, settings.order_open_s, settings.task_deadline_s)
         folders = [BUILTIN, settings.styles_dir] if settings.styles_dir else [BUILTIN]
@@ -89,7 +92,12 @@ class Farm:
     @cached_property
     def interventions(self) -> Interventions:
         """Retry, redo, cancel, delete, another link."""
-        return Interventions(self.database, self.storage, self.announcer, self.menu, self.bounds, self.signer)
+        return Interventions(self.database, self.eraser, self.menu, self.bounds, self.terms, self.signer)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        """Works off what is owed of deleted orders in the farm's own places."""
+        return Eraser(self.database, self.storage, self.announcer.forget_progress)
 
     @cached_property
     def switches(self) -> Switches:
@@ -117,7 +125,7 @@ class Farm:
 
     def reconciler(self) -> Reconciler:
         """The reconciler of this process."""
-        return Reconciler(self.database, self.redis, self.storage, self.ladder, self.settings)
+        return Reconciler(self.database, self.redis, self.storage, self.ladder, self.eraser, self.settings)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -9,20 +9,20 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from jobs.access import audit
 from jobs.access.links import Signer, guest_key
 from jobs.database import Database, advisory_lock, now_of
-from jobs.engine.changes import Announcer
+from jobs.erasure.eraser import Eraser
+from jobs.erasure.orders import Erased, Terms, erase_order
 from jobs.errors import Conflict
-from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
 from jobs.orders import book, intake, repairs
-from jobs.orders.events import raise_version, record
+from jobs.orders.events import raise_version
 from jobs.orders.intake import Bounds
-from jobs.orders.models import Call, Image, Order, Photo, Step, Task
+from jobs.orders.models import Order, Task
 from jobs.orders.states import OPEN_TASK
 from jobs.styles.ladder import Choice
 from jobs.styles.shelf import Style
@@ -35,10 +35,10 @@ class Interventions:
     """All of them. `booth_id` None: an operator, who may touch every order; else only that booth's are found."""
 
     database: Database
-    storage: DiskStorage
-    announcer: Announcer
+    eraser: Eraser
     menu: Menu
     bounds: Bounds
+    terms: Terms
     signer: Signer
 
     def retry(self, task_id: str, *, actor: str) -> None:
@@ -75,15 +75,17 @@ class Interventions:
         log.info("an order was given another link", extra={"order_id": order_id, "actor": actor})
 
     def delete_order(self, order_id: str, *, actor: str, booth_id: int | None = None) -> dict[str, Any]:
-        """Cancel, then remove photos, pictures, links and progress; returns the receipt. Raises OrderNotFound."""
-        receipt, files, task_ids = self.database.write(self._delete, order_id, actor, booth_id)
-        for path in files:
-            self.storage.delete(path)
-        self.announcer.forget_progress(task_ids)
+        """Cancel, then remove photos, pictures, links and progress; returns the receipt. Raises OrderNotFound.
+
+        The order is gone with the commit. Files go right after it; what cannot go at once is owed.
+        """
+        erased = self.database.write(self._delete, order_id, actor, booth_id)
+        self.eraser.work_off_order(erased.order_id)
         log.info("an order was deleted", extra={"order_id": order_id, "actor": actor})
-        return receipt
+        return erased.receipt
 
     def _retry(self, session: Session, task_id: str, actor: str) -> None:
+        advisory_lock(session, intake.ADMISSION_LOCK)  # a deletion holds it: what it takes is not revived
         task = book.find_task(session, task_id)
         repairs.revive_task(session, task.id, actor=actor, deadline_s=self.bounds.deadline_s)
         audit.note(session, actor, "retry", f"task:{task_id}")
@@ -141,47 +143,9 @@ class Interventions:
         session.execute(update(Order).where(Order.id == order.id).values(link_number=number, guest_key=key))
         audit.note(session, actor, "new link", f"order:{order_id}", number=number)
 
-    def _delete(
-        self, session: Session, order_id: str, actor: str, booth_id: int | None
-    ) -> tuple[dict[str, Any], list[str], list[int]]:
-        order = self._cancel_order(session, order_id, actor, booth_id)
-        now = now_of(session)
-        files = book.list_files(session, order)
-        task_ids = [task.id for task in order.tasks]
-        receipt: dict[str, Any] = {
-            "order_id": order.order_id,
-            "deleted_at": now.isoformat().replace("+00:00", "Z"),
-            "tasks": len(task_ids),
-            "files": len(files),
-            "may_remain": _list_remains(session, task_ids),
-        }
-        session.execute(delete(Image).where(Image.task_id.in_(task_ids)))
-        session.execute(update(Photo).where(Photo.order_id == order.id).values(path=None))
-        session.execute(update(Task).where(Task.order_id == order.id).values(options={}))
-        session.execute(update(Step).where(Step.task_id.in_(task_ids)).values(detail=None))
-        raise_version(session, order.id)
-        session.execute(
-            update(Order)
-            .where(Order.id == order.id)
-            .values(deleted_at=now, receipt=receipt, link_number=Order.link_number + 1)
-        )
-        record(session, now, "deleted", order_id=order.id, actor=actor)
+    def _delete(self, session: Session, order_id: str, actor: str, booth_id: int | None) -> Erased:
+        erased = erase_order(session, order_id, self.terms, actor=actor, booth_id=booth_id)
+        for task_id in erased.canceled:
+            audit.note(session, actor, "cancel", f"task:{task_id}")
         audit.note(session, actor, "delete", f"order:{order_id}")
-        return receipt, files, task_ids
-
-
-def _list_remains(session: Session, task_ids: list[int]) -> list[dict[str, str]]:
-    """Where copies may lie that the farm cannot remove by itself."""
-    rows = session.execute(
-        select(Call.server, Call.provider)
-        .join(Step, Step.id == Call.step_id)
-        .where(Step.task_id.in_(task_ids), Call.sent_at.is_not(None))
-        .distinct()
-    )
-    remains = []
-    for server, provider in rows:
-        if server:
-            remains.append({"place": "comfyui", "server": server, "what": "input and output files, until swept there"})
-        elif provider:
-            remains.append({"place": "provider", "provider": provider, "what": "as its terms say"})
-    return remains
+        return erased

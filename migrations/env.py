@@ -5,6 +5,7 @@ from alembic import context
 import jobs.access.models
 import jobs.cloud.models
 import jobs.comfyui.models
+import jobs.erasure.models
 import jobs.orders.models  # noqa: F401  importing the tables is what registers them
 from jobs.database import Base
 

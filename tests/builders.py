@@ -132,16 +132,17 @@ def send(farm: Farm, claimed: Claim) -> OpenCall:
 
 def finish(farm: Farm, claimed: Claim, images: int = 1) -> bool:
     """S4, with pictures whose files are there."""
-    made = [picture_row(farm, position, claimed.held.attempt) for position in range(images)]
+    held = claimed.held
+    made = [picture_row(farm, position, held.attempt, order_id=held.order_id) for position in range(images)]
     return farm.database.write(moves.finish_step, claimed.held, claimed.call.id, made)
 
 
-def picture_row(farm: Farm, position: int = 0, attempt: int = 1) -> dict[str, Any]:
+def picture_row(farm: Farm, position: int = 0, attempt: int = 1, *, order_id: int | None = None) -> dict[str, Any]:
     """A stored picture, as the runner hands it to S4."""
     return {
         "position": position,
-        "path": farm.storage.write("images", b"picture", label=f"-a{attempt}"),
-        "thumbnail_path": farm.storage.write("images", b"small", label=f"-a{attempt}t"),
+        "path": farm.storage.write("images", b"picture", label=f"-a{attempt}", order_id=order_id),
+        "thumbnail_path": farm.storage.write("images", b"small", label=f"-a{attempt}t", order_id=order_id),
         "content_type": "image/jpeg",
         "width": 64,
         "height": 64,

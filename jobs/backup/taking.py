@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 import jobs.access.models
 import jobs.cloud.models
-import jobs.comfyui.models  # noqa: F401  every table must be known
+import jobs.comfyui.models
+import jobs.erasure.models  # noqa: F401  every table must be known
 from jobs.backup.archive import ArchiveWriter, Header, write_archive
 from jobs.backup.postgres_rows import PostgresRows
 from jobs.backup.rows import Rows, Snapshot

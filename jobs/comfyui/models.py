@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String
+from sqlalchemy import JSON, BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.database import Base, Moment
@@ -25,6 +25,15 @@ class Server(Base):
     """Set aside as a zombie: the prompt that sat at the head of its queue. It is back when that one is gone."""
     catalog_id: Mapped[str | None] = mapped_column(String(64))
     seen_at: Mapped[datetime | None] = mapped_column(Moment)
+    sweeper_seen_at: Mapped[datetime | None] = mapped_column(Moment)
+    """When the sweeper of its host last answered well."""
+    sweeper_silent_at: Mapped[datetime | None] = mapped_column(Moment)
+    """Since when it has not; `sweeper_why` says what happens instead."""
+    sweeper_why: Mapped[str | None] = mapped_column(String(100))
+    copies_oldest_at: Mapped[datetime | None] = mapped_column(Moment)
+    """How old the oldest copy of a guest's picture was on its host; None where there was none."""
+    copies: Mapped[int | None]
+    copies_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Catalog(Base):

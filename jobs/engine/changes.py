@@ -93,15 +93,19 @@ class Announcer:
             return {}
         return {task_id: json.loads(value) for task_id, value in zip(task_ids, values, strict=True) if value}
 
-    def forget_progress(self, task_ids: Iterable[int]) -> None:
-        """Remove the progress of tasks. Never raises."""
+    def forget_progress(self, task_ids: Iterable[int]) -> bool:
+        """Remove the progress of tasks; whether it is certainly gone. Never raises."""
         keys = [progress_key(task_id) for task_id in task_ids]
-        if not keys or self.is_redis_away:
-            return
+        if not keys:
+            return True
+        if self.is_redis_away:
+            return False
         try:
             self.redis.delete(*keys)
         except RedisError as exc:
             self.note_away(exc)
+            return False
+        return True
 
     def note_away(self, exc: Exception) -> None:
         """Redis failed: leave it alone for 2 s."""

@@ -1,8 +1,8 @@
 """The reconciler: compares what should be with what is, and repairs. Two at once are harmless.
 
 Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings. Each ComfyUI server is looked after
-in a thread of its own, and so are the providers' calls, since servers and providers may hang; files without rows too,
-since there may be many.
+in a thread of its own, and so are the providers' calls, since servers and providers may hang; files without rows and
+what is owed of deleted orders too, since there may be much of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from jobs.engine.ladder import Ladder
 from jobs.engine.orphans import sweep_orphans
 from jobs.engine.retries import REASONS
 from jobs.engine.stopping import StopFlag
+from jobs.erasure.eraser import Eraser
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
 from jobs.orders import calls, pauses, repairs, rungs, tallies
@@ -50,12 +51,19 @@ class Reconciler:
     """Runs until `stop` is set."""
 
     def __init__(
-        self, database: Database, redis: Redis, storage: DiskStorage, ladder: Ladder, settings: Settings
+        self,
+        database: Database,
+        redis: Redis,
+        storage: DiskStorage,
+        ladder: Ladder,
+        eraser: Eraser,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._ladder = ladder
         self._redis = redis
         self._storage = storage
+        self._eraser = eraser
         self._settings = settings
         self._wake = threading.Event()
         self.stop = StopFlag()
@@ -73,6 +81,7 @@ class Reconciler:
         listener = threading.Thread(target=self._listen, name="reconcile-listener", daemon=True)
         listener.start()
         threading.Thread(target=self._sweep_files, name="orphans", daemon=True).start()
+        threading.Thread(target=self._erase, name="erasures", daemon=True).start()
         next_rings = next_tally = time.monotonic()
         while not self.stop.is_set():
             self._guard(self.sweep)
@@ -128,6 +137,11 @@ class Reconciler:
         except (RedisError, OSError) as exc:
             log.warning("rings cannot be compared: Redis is away", extra={"error": type(exc).__name__})
 
+    def erase(self) -> None:
+        """Work off what is owed of deleted orders; a large heap of it within one round."""
+        while self._eraser.work_off() and not self.stop.is_set():
+            pass
+
     def roll_up(self) -> None:
         """Count what happened since the last round; after an upgrade a share of what is there, round by round."""
         until = time.monotonic() + TALLY_AT_ONCE_SECONDS
@@ -170,6 +184,11 @@ class Reconciler:
         while not self.stop.is_set():
             self._guard(lambda: sweep_orphans(self._database, self._storage, self.stop.is_set))
             self.stop.wait(FILES_SECONDS)
+
+    def _erase(self) -> None:
+        while not self.stop.is_set():
+            self._guard(self.erase)
+            self.stop.wait(self._settings.sweep_s)
 
     def _listen(self) -> None:
         listener = Listener(self._redis, RECONCILE_CHANNEL)

@@ -117,10 +117,10 @@ class Runner:
         """Write the pictures. Their names carry the attempt; only S4 makes them visible."""
         images: list[dict[str, Any]] = []
         for position, picture in enumerate(made.pictures):
-            label = f"-a{hold.held.attempt}"
+            label, order_id = f"-a{hold.held.attempt}", hold.held.order_id
             try:
-                path = self.storage.write("images", picture.full.data, label=label)
-                thumbnail = self.storage.write("images", picture.thumbnail.data, label=f"{label}t")
+                path = self.storage.write("images", picture.full.data, label=label, order_id=order_id)
+                thumbnail = self.storage.write("images", picture.thumbnail.data, label=f"{label}t", order_id=order_id)
             except OSError as exc:
                 raise LocalTrouble(detail=type(exc).__name__) from exc
             images.append(

@@ -35,10 +35,14 @@ class DiskStorage:
         self.root.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.root).free // 1_000_000
 
-    def write(self, folder: str, data: bytes, *, label: str = "") -> str:
-        """Store a JPEG; returns its path. `label` becomes part of the name. Raises OSError; leaves no torn file."""
+    def write(self, folder: str, data: bytes, *, label: str = "", order_id: int | None = None) -> str:
+        """Store a JPEG; returns its path. `label` becomes part of the name. Raises OSError; leaves no torn file.
+
+        `order_id`: the row of the order that it belongs to, so that it is found even if no row ever names it.
+        """
         name = uuid.uuid4().hex
-        relative = f"{folder}/{name[:2]}/{name}{label}.jpg"
+        start = f"{name[:2]}/{name}" if order_id is None else f"{_shelf_of(order_id)}-{name}"
+        relative = f"{folder}/{start}{label}.jpg"
         target = self.root / relative
         self._make_folder(target.parent)
         partial = target.with_name(target.name + PARTIAL)
@@ -69,6 +73,12 @@ class DiskStorage:
         """Remove a file; one that is gone already is fine."""
         self.locate(path).unlink(missing_ok=True)
 
+    def list_of_order(self, order_id: int) -> list[str]:
+        """Paths of all files that were written as this order's, half-written ones too."""
+        start = _shelf_of(order_id)
+        found = (file for folder in FOLDERS for file in (self.root / folder).glob(f"{start}-*"))
+        return [str(file.relative_to(self.root)) for file in found]
+
     def list_older_than(self, seconds: float) -> Iterator[str]:
         """Paths of all files, half-written ones too, that nobody touched for so long."""
         horizon = time.time() - seconds
@@ -86,6 +96,11 @@ class DiskStorage:
         folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(folder.parent)
         _sync_folder(folder.parent.parent)
+
+
+def _shelf_of(order_id: int) -> str:
+    """Folder and beginning of the name of an order's files: finding them is reading one folder of 256."""
+    return f"{order_id % 256:02x}/{order_id}"
 
 
 def _sync_folder(folder: Path) -> None:

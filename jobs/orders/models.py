@@ -23,6 +23,12 @@ class Order(Base):
         Index("ix_orders_booth_id_id", "booth_id", "id"),
         # PostgreSQL finds ids that begin so only in an index that compares byte by byte.
         Index("ix_orders_order_id_start", "order_id", postgresql_ops={"order_id": "varchar_pattern_ops"}),
+        Index(
+            "ix_orders_kept",
+            "created_at",
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

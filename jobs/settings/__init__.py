@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1)
     retention_days: int = Field(7, ge=1)
     disk_reserve_mb: int = Field(1024, ge=0)
+    sweeper_port: int | None = Field(None, ge=1, le=65535)
+    sweeper_token: SecretStr | None = None
+    copies_max_age_s: Seconds = 3600
     web_threads: int = Field(320, ge=8)
     simulate: bool = False
 
@@ -145,6 +148,8 @@ class Settings(BaseSettings):
         "secret_key",
         "admin_password",
         "metrics_token",
+        "sweeper_port",
+        "sweeper_token",
         "comfyui_limit",
         "api_limit",
         mode="before",
@@ -182,6 +187,8 @@ class Settings(BaseSettings):
     def _check_times(self) -> Settings:
         if self.sweep_s >= self.claim_s:
             raise ValueError("SWEEP_S must be shorter than CLAIM_S")
+        if self.sweeper_port is not None and self.sweeper_token is None:
+            raise ValueError("SWEEPER_PORT needs SWEEPER_TOKEN: a sweeper does nothing for who does not know it")
         return self
 
     @property

@@ -99,9 +99,10 @@ def test_deleting_removes_files_pictures_and_texts_and_keeps_the_receipt(farm: F
     assert len(list_files(farm)) == 4
     receipt = farm.interventions.delete_order("order-1", actor="booth:b")
     assert (receipt["order_id"], receipt["tasks"], receipt["files"]) == ("order-1", 2, 4)
-    assert receipt["may_remain"] == [
-        {"place": "comfyui", "server": builders.SERVER, "what": "input and output files, until swept there"}
-    ]
+    (remain,) = receipt["may_remain"]
+    assert (remain["place"], remain["server"]) == ("comfyui", builders.SERVER)
+    assert remain["what"] == "input and output files, until that host removes them for their age"
+    assert remain["until"] > receipt["deleted_at"]
     assert list_files(farm) == []
     assert builders.list_images(farm) == []
     assert farm.redis.exists(progress_key(first)) == 0

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 import jobs.access.models
 import jobs.cloud.models
 import jobs.comfyui.models
+import jobs.erasure.models
 import jobs.orders.models  # noqa: F401  importing the tables is what registers them
 from jobs.database import Base
 from jobs.database.migrate import migrate
