@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib.metadata import version
@@ -27,6 +28,8 @@ LAYERS = (
     ("farm",),
     ("entry",),
 )
+BESIDE_COMFYUI = "worker_configs/comfyui_host/sweeper.py"
+"""A program of its own, on another machine and without the farm."""
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 SIBLINGS = {("orders", "access"), ("admission", "menu"), ("interventions", "menu")}
 """Within one layer: who may lean on whom. Nobody else may."""
@@ -176,13 +179,14 @@ def test_only_settings_reads_the_environment() -> None:
                 if isinstance(node.value, ast.Name) and node.value.id == "request":
                     continue  # WSGI's, not the process's
                 readers.add(show(path))
-    assert readers <= {"jobs/settings.py"}
+    assert readers <= {"jobs/settings.py", BESIDE_COMFYUI}
 
 
 def test_nothing_prints_outside_of_scripts() -> None:
     wrong = [
         f"{show(path)}:{node.lineno}"
         for path in modules("jobs", "web", "worker_configs")
+        if show(path) != BESIDE_COMFYUI
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
@@ -212,3 +216,9 @@ def test_no_library_was_taken_back_a_major_version(library: str, major: str) -> 
     assert version(library).startswith(major)
     pins = (ROOT / "requirements.txt").read_text().splitlines()
     assert f"{library}=={version(library)}" in pins
+
+
+def test_the_sweeper_needs_nothing_but_python() -> None:
+    path = ROOT / BESIDE_COMFYUI
+    assert tops_of(path) <= sys.stdlib_module_names
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))

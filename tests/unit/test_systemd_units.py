@@ -51,6 +51,15 @@ def test_every_unit_is_clean_with_installed_paths(machine: Path) -> None:
     assert verify(machine, *units) == ""
 
 
+def test_the_sweeper_s_unit_is_clean_on_a_machine_with_comfyui(machine: Path, tmp_path: Path) -> None:
+    other = tmp_path / "comfyui-host"
+    shutil.copytree(machine, other, symlinks=True)
+    shutil.copy(UNITS.parent / "comfyui_host" / "photo-farm-sweeper.service", other / "etc/systemd/system")
+    (other / "usr/bin").mkdir(parents=True, exist_ok=True)
+    (other / "usr/bin/python3").touch(mode=0o755)
+    assert verify(other, "photo-farm-sweeper.service") == ""
+
+
 def test_the_check_sees_a_wrong_key_and_a_missing_program(machine: Path, tmp_path: Path) -> None:
     other = tmp_path / "machine"
     shutil.copytree(machine, other, symlinks=True)
