@@ -21,6 +21,7 @@ from jobs.errors import Conflict
 from jobs.menu import Menu
 from jobs.orders import book, intake, repairs
 from jobs.orders.events import raise_version
+from jobs.orders.failures import Failures, list_failed, revive_failed
 from jobs.orders.intake import Bounds
 from jobs.orders.models import Order, Task
 from jobs.orders.states import OPEN_TASK
@@ -28,6 +29,9 @@ from jobs.styles.ladder import Choice
 from jobs.styles.shelf import Style
 
 log = logging.getLogger(__name__)
+
+BATCH_TASKS = 20
+"""Tasks that one transaction tries again."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,20 @@ class Interventions:
         """A failed task is tried again. Raises OrderNotFound, Conflict."""
         self.database.write(self._retry, task_id, actor)
         log.info("a failed task is tried again", extra={"task_id": task_id, "actor": actor, "move": "S9"})
+
+    def retry_failures(self, failures: Failures, *, actor: str) -> tuple[int, int]:
+        """Try all of one cause again; returns how many, and how many had moved on meanwhile.
+
+        A few at a time: a transaction that held hundreds of orders would keep booths and workers waiting.
+        """
+        task_ids = self.database.read(list_failed, failures)
+        revived = 0
+        for start in range(0, len(task_ids), BATCH_TASKS):
+            batch = task_ids[start : start + BATCH_TASKS]
+            revived += self.database.write(revive_failed, batch, actor=actor, deadline_s=self.bounds.deadline_s)
+        found = {"kind": failures.kind, "tasks": revived, "moved_on": len(task_ids) - revived}
+        log.info("the failures of one cause are tried again", extra=found | {"actor": actor, "move": "S9"})
+        return revived, len(task_ids) - revived
 
     def redo(self, task_id: str, *, actor: str, booth_id: int | None = None) -> str:
         """Another take of the same photo and style, admitted like any new task; returns its id.

@@ -191,3 +191,25 @@ def test_deleting_asks_first_and_afterwards_says_what_was_deleted(farm: Farm, op
     expect(page.locator(".receipt")).to_contain_text("unwanted")
     operator.picture("order-deleted")
     expect(operator.open("/ops/orders?q=unwanted").locator(".orders")).to_contain_text(re.compile("deleted", re.I))
+
+
+@pytest.mark.row(60)
+def test_all_failures_of_one_cause_are_tried_again_after_asking(
+    farm: Farm, operator: Visitor, on_a_phone: Visitor
+) -> None:
+    page = on_a_phone.open("/ops/failures")
+    assert_fits(page)
+    on_a_phone.picture("failures-phone-zh")
+    page = operator.open("/ops/failures")
+    assert_nothing_ran(page)
+    cause = page.locator(".cause").filter(has_text="was not available")
+    expect(cause.locator(".count")).to_contain_text("2")
+    cause.locator("summary", has_text="Try all again").click()
+    expect(cause.get_by_text("2 pictures go back into the queue")).to_be_visible()
+    operator.picture("failures")
+    assert task_of(farm, "again-1").status == "failed", "asking has changed nothing"
+    cause.get_by_role("button", name="Try all again").click()
+    expect(page.get_by_role("status")).to_contain_text("2 pictures are tried again.")
+    expect(cause).to_have_count(0)
+    assert {task_of(farm, order_id).status for order_id in ("again-1", "again-2")} == {"running"}
+    assert task_of(farm, "failed").status == "failed"

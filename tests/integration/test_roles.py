@@ -39,6 +39,8 @@ MAY: dict[str, tuple[str, ...]] = {
         "renew_link",
         "cancel_order",
         "delete_order",
+        "show_failures",
+        "retry_failures",
         "show_task",
         "retry_task",
         "redo_task",

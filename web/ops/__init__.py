@@ -38,6 +38,7 @@ class Page:
 PAGES = (
     Page("ops.show_board", lazy_gettext("Board")),
     Page("ops.list_orders", lazy_gettext("Orders")),
+    Page("ops.show_failures", lazy_gettext("Failures")),
     Page("ops.show_servers", lazy_gettext("Servers"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
     Page("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)"), "technician"),
@@ -91,4 +92,4 @@ def logout(operator: Operator) -> ResponseReturnValue:
     return redirect(url_for("ops.login"))
 
 
-from web.ops import board, order, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
+from web.ops import board, failures, order, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
