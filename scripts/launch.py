@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -177,9 +178,11 @@ def _start_stand_ins(launcher: Launcher, settings: Settings, servers: int, secon
     common = ["--seconds", str(seconds), "--die-with-parent", str(os.getpid())]
     ports = [word for _ in range(servers) for word in ("--port", "0")]
     models = [word for name in CHECKPOINTS for word in ("--checkpoint", name)]
+    launcher.environment["SWEEPER_TOKEN"] = secrets.token_urlsafe(24)
+    sweeper = ["--sweeper-port", "0"]
     comfyui = launcher.start(
         "comfyui stand-ins",
-        ["scripts.simulators.comfyui", *ports, *models, *common, "--log", str(folder / "comfyui.jsonl")],
+        ["scripts.simulators.comfyui", *ports, *models, *common, *sweeper, "--log", str(folder / "comfyui.jsonl")],
         capture=True,
         nice=STAND_IN_NICE,
     )
@@ -190,7 +193,11 @@ def _start_stand_ins(launcher: Launcher, settings: Settings, servers: int, secon
         nice=STAND_IN_NICE,
     )
     urls = [_read_line(comfyui)[-1] for _ in range(servers)]
-    launcher.environment |= {"SIMULATE": "true", "COMFYUI_URLS": ",".join(urls)}
+    launcher.environment |= {
+        "SIMULATE": "true",
+        "COMFYUI_URLS": ",".join(urls),
+        "SWEEPER_PORT": _read_line(comfyui)[-1].rpartition(":")[2],
+    }
     for _ in DEFAULTS:
         name, *_, url = _read_line(clouds)
         launcher.environment |= {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -156,6 +157,12 @@ class ComfyuiClient:
     def interrupt(self, prompt_id: str) -> None:
         """Stop a prompt if it runs; no other is touched."""
         self._request("POST", "/interrupt", json_body={"prompt_id": prompt_id})
+
+    def forget(self, prompt_ids: Sequence[str]) -> None:
+        """Take prompts out of the history, which tells what a guest wrote. Raises Away, Transient."""
+        status, _, _ = self._request("POST", "/history", json_body={"delete": list(prompt_ids)})
+        if status != 200:
+            raise Transient(detail=f"POST /history answered {status}")
 
     def catalog(self) -> Catalog:
         """The server's node classes and the values they allow. Raises Away, Transient, BadAnswer."""

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from jobs.comfyui.models import Catalog as CatalogRow
 from jobs.comfyui.models import Server
+from jobs.comfyui.sweeping import Copies
 from jobs.comfyui.workflow import what_is_missing
 from jobs.database import now_of, outbox_of
 from jobs.styles.graph import Catalog
@@ -94,6 +96,19 @@ def bring_back(session: Session, url: str, catalog: Catalog | None) -> None:
     if server.set_aside_at is not None:
         server.set_aside_at, server.why, server.stuck_prompt = None, None, None
         outbox_of(session).room.add(RESOURCE)
+
+
+def note_sweeper(session: Session, url: str, copies: Copies | None, why: str) -> None:
+    """What the sweeper of a server's host has said; `copies` None: it was not well, and why."""
+    now = now_of(session)
+    server = session.get_one(Server, url)
+    if copies is None:
+        server.sweeper_silent_at = server.sweeper_silent_at or now
+        server.sweeper_why = why[:100]
+        return
+    server.sweeper_seen_at, server.sweeper_silent_at, server.sweeper_why = now, None, None
+    server.copies, server.copies_bytes = copies.files, copies.bytes
+    server.copies_oldest_at = None if copies.oldest_s is None else now - timedelta(seconds=copies.oldest_s)
 
 
 class Abilities:

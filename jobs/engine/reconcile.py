@@ -1,8 +1,8 @@
 """The reconciler: compares what should be with what is, and repairs. Two at once are harmless.
 
-Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings. Each ComfyUI server is looked after
-in a thread of its own, and so are the providers' calls, since servers and providers may hang; files without rows and
-what is owed of deleted orders too, since there may be much of it.
+Every 2 s claims that ran out, waits that are over, deadlines; every 3 s the rings. Each ComfyUI server and its host are
+looked after in threads of their own, and so are the providers' calls, since servers and providers may hang; files
+without rows and what is owed of deleted orders too, since there may be much of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from jobs.engine.ladder import Ladder
 from jobs.engine.orphans import sweep_orphans
 from jobs.engine.retries import REASONS
 from jobs.engine.stopping import StopFlag
+from jobs.erasure import owed
 from jobs.erasure.eraser import Eraser
+from jobs.erasure.hosts import HostCare
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
 from jobs.orders import calls, pauses, repairs, rungs, tallies
@@ -76,7 +78,8 @@ class Reconciler:
         if self._settings.comfyui_urls:  # one that was started without them must not take them from the others
             self._database.write(servers.sync_servers, self._settings.comfyui_urls)
         cares = [ServerCare(self._database, self._settings, url).look_after for url in self._settings.comfyui_urls]
-        for look_after in (*cares, CallCare(self._database, self._settings).look_after):
+        hosts = [HostCare(self._database, self._settings, url).look_after for url in self._settings.comfyui_urls]
+        for look_after in (*cares, *hosts, CallCare(self._database, self._settings).look_after):
             threading.Thread(target=self._care, args=(look_after,), name="care", daemon=True).start()
         listener = threading.Thread(target=self._listen, name="reconcile-listener", daemon=True)
         listener.start()
@@ -141,6 +144,7 @@ class Reconciler:
         """Work off what is owed of deleted orders; a large heap of it within one round."""
         while self._eraser.work_off() and not self.stop.is_set():
             pass
+        self._database.write(owed.end_waits, self._settings.comfyui_urls)
 
     def roll_up(self) -> None:
         """Count what happened since the last round; after an upgrade a share of what is there, round by round."""

@@ -83,7 +83,8 @@ def erase_order(session: Session, order_id: str, terms: Terms, *, actor: str, bo
     _owe(session, order, PROGRESS, [str(task.id) for task in order.tasks], now, settles_at(0.0))
     for server, names in prompts.items():
         until = settles_at(UPLOAD_SECONDS)
-        _owe(session, order, COMFYUI, names, now, until, server=server, ends_at=max(ends_at, until))
+        last = until if terms.has_sweepers else max(ends_at, until)
+        _owe(session, order, COMFYUI, names, now, last, server=server, ends_at=max(ends_at, until))
     _forget(session, order, now, receipt)
     record(session, now, "deleted", order_id=order.id, actor=actor)
     return Erased(order.id, receipt, canceled)

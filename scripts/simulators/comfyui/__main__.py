@@ -4,10 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
+from scripts.simulators.comfyui.folders import Folders
 from scripts.simulators.comfyui.prepared import Prepared, read_size
 from scripts.simulators.comfyui.server import Server
 from scripts.simulators.comfyui.settings import MODEL_FOLDERS, Settings
+from scripts.simulators.comfyui.sweeping import serve_sweeper
 from scripts.simulators.hosting import die_with_parent, run_until_ended
+from worker_configs.comfyui_host.sweeper import read_token
 
 STARTED_BY = os.getppid()  # asked before anything slow: the parent may be gone later
 
@@ -27,6 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=read_size,
         help="answer every prompt with one ready-made picture of this size, so that measuring costs no rendering",
     )
+    parser.add_argument("--sweeper-port", type=int, help="run a sweeper for all of them too; its token: SWEEPER_TOKEN")
     parser.add_argument("--max-upload-size", metavar="MB", type=float, default=100.0)
     parser.add_argument(
         "--die-with-parent",
@@ -56,11 +60,17 @@ def main() -> None:
 
     prepared = Prepared.draw(options.prepared) if options.prepared else None
 
+    folders: list[Folders] = []
+
     async def open_all() -> None:
         for port in options.port or [8188]:
             server = Server(settings_from(options, prepared), options.log)
             await server.open(options.host, port)
+            folders.append(server.folders)
             print(f"SIMULATED ComfyUI on http://{options.host}:{server.port}", flush=True)
+        if options.sweeper_port is not None:
+            sweeper = serve_sweeper(folders, read_token(), host=options.host, port=options.sweeper_port)
+            print(f"SIMULATED sweeper on http://{options.host}:{sweeper.server_address[1]}", flush=True)
 
     run_until_ended(open_all)
 

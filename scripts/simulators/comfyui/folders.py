@@ -7,6 +7,7 @@ import mimetypes
 import posixpath
 import re
 import threading
+import time
 
 from scripts.simulators.pictures import Photo
 
@@ -32,6 +33,7 @@ class Folders:
 
     def __init__(self) -> None:
         self._files: dict[str, dict[str, Photo]] = {kind: {} for kind in KINDS}
+        self._written_at: dict[tuple[str, str], float] = {}
         self._made: dict[str, set[str]] = {kind: set() for kind in KINDS}
         self._lock = threading.RLock()
 
@@ -58,6 +60,7 @@ class Folders:
             raise FileNotFoundError(2, "No such file or directory", f"{ROOT}/{kind}/{path}")
         with self._lock:
             self._files[kind][path] = Photo(data)
+            self._written_at[kind, path] = time.time()
 
     def put_new(self, kind: str, path: str, data: bytes) -> str:
         """Writes under this name or the next free `name (1)`; a file with the same bytes is left and named."""
@@ -89,7 +92,13 @@ class Folders:
 
     def delete(self, kind: str, path: str) -> bool:
         with self._lock:
+            self._written_at.pop((kind, path), None)
             return self._files[kind].pop(path, None) is not None
+
+    def written(self, kind: str) -> dict[str, float]:
+        """Every path with the moment of its last writing, in seconds of the epoch."""
+        with self._lock:
+            return {path: self._written_at[kind, path] for path in self._files[kind]}
 
     def listed(self, kind: str) -> dict[str, int]:
         """Every path with its size in bytes."""
@@ -105,6 +114,7 @@ class Folders:
     def wipe(self, kind: str) -> None:
         with self._lock:
             self._files[kind].clear()
+            self._written_at = {place: at for place, at in self._written_at.items() if place[0] != kind}
             self._made[kind].clear()
 
     def find_named(self, name: str) -> Photo | None:
