@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,14 @@ class ReadAtOnce:
 
 
 @contextmanager
-def serve(farm: Farm) -> Iterator[str]:
-    """The address of the farm's web tier; its operator is `admin`."""
+def serve(farm: Farm, *, through: Callable[[WSGIApplication], WSGIApplication] | None = None) -> Iterator[str]:
+    """The address of the farm's web tier; its operator is `admin`. `through`: what stands between it and the socket."""
     farm.database.write(ensure_admin, PASSWORD)
     auth._limiter.storage.reset()  # a new web process forgives wrong and many logins
     app = create_app(farm)
     app.wsgi_app = ReadAtOnce(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
+    if through is not None:
+        app.wsgi_app = through(app.wsgi_app)  # type: ignore[method-assign]
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -53,6 +55,7 @@ def serve(farm: Farm) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         app.extensions["farm"].watcher.stop()
+        app.extensions["farm"].watcher.join()  # before its farm closes the connection
         server.shutdown()
         thread.join(10)
         server.server_close()

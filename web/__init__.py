@@ -17,6 +17,7 @@ from web import errors, journal, languages, titles
 from web.api import api
 from web.auth import SESSION_SECONDS
 from web.body_memory import bound_bodies
+from web.booth import booth
 from web.context import WebContext
 from web.dashboard import make_dashboard
 from web.docs import docs
@@ -75,7 +76,7 @@ def create_app(farm: Farm) -> Flask:
     titles.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api)
-    for blueprint in (api, docs, health, metrics, guest, ops):
+    for blueprint in (api, docs, health, metrics, guest, booth, ops):
         app.register_blueprint(blueprint)
     errors.register(app)
     dashboard = make_dashboard(farm)

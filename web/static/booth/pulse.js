@@ -1,0 +1,59 @@
+// The booth's heartbeat: tells the farm that it lives, and knows before a guest poses whether the farm takes orders.
+
+import { call, Refused } from "./api.js";
+
+const VERSION = "1";
+const BEAT_MS = 10_000;
+
+/** Fires "change" after each beat. */
+export class Pulse extends EventTarget {
+  /** "open", "closed" (the farm takes no orders; `message` says why), "offline" (it does not answer) or "key". */
+  state = "open";
+  message = "";
+  /** Seconds that a picture takes now: style name → {low, high}, or null when nothing can be said. */
+  takes = {};
+  #timer = 0;
+
+  /** `countWaiting` answers how many photos wait to be sent. */
+  constructor(countWaiting) {
+    super();
+    this.countWaiting = countWaiting;
+    addEventListener("online", () => this.beat());
+    addEventListener("offline", () => this.#set("offline"));
+  }
+
+  /** Beat now, and from then on. */
+  async beat() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.beat(), BEAT_MS);
+    try {
+      const json = { app_version: VERSION, page: "kiosk", waiting_to_send: await this.countWaiting() };
+      const { accepting, message } = await call("/booths/me/heartbeat", { method: "POST", json });
+      this.takes = (await call("/queue")).next_eta_range_s;
+      this.#set(accepting ? "open" : "closed", message);
+    } catch (error) {
+      this.#set(error instanceof Refused && error.status === 401 ? "key" : "offline");
+    }
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+  }
+
+  #set(state, message = "") {
+    Object.assign(this, { state, message });
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** Is this key the farm's? Throws Unreachable. */
+export async function isValid(key) {
+  if (!/^[\w-]+$/.test(key)) return false; // nor could it stand in a header
+  try {
+    await call("/booths/me/heartbeat", { method: "POST", json: { app_version: VERSION, page: "kiosk" }, with: key });
+    return true;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) return false;
+    throw error;
+  }
+}
