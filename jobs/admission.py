@@ -21,6 +21,7 @@ from jobs.database import Database
 from jobs.engine.changes import Announcer
 from jobs.engine.locks import OrderLock
 from jobs.errors import StorageFull, StyleUnknown
+from jobs.forecast.forecast import Forecast
 from jobs.media.images import prepare_photo
 from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
@@ -53,6 +54,7 @@ class Admission:
     storage: DiskStorage
     announcer: Announcer
     menu: Menu
+    forecast: Forecast
     signer: Signer
     bounds: Bounds
 
@@ -116,8 +118,10 @@ class Admission:
         return stored
 
     def _insert(self, request: Request, choices: list[Choice], stored: dict[str, StoredPhoto]) -> Taken | None:
+        self.database.read(self.forecast.look)  # now, so that inside the transaction the new tasks need only be added
+        rules = (self.signer, self.bounds, self.forecast.promise)
         try:
-            return self.database.write(intake.insert, request, choices, stored, self.signer, self.bounds)
+            return self.database.write(intake.insert, request, choices, stored, *rules)
         except IntegrityError:
             # The unique index found a twin that came past the lock; seen again, it is a duplicate.
-            return self.database.write(intake.insert, request, choices, stored, self.signer, self.bounds)
+            return self.database.write(intake.insert, request, choices, stored, *rules)

@@ -25,6 +25,8 @@ from jobs.engine.runner import Runner
 from jobs.engine.take import Taker
 from jobs.erasure.eraser import Eraser
 from jobs.erasure.orders import Terms
+from jobs.forecast.forecast import Forecast
+from jobs.forecast.scene import Sources
 from jobs.interventions import Interventions
 from jobs.media.storage import DiskStorage
 from jobs.menu import Menu
@@ -75,6 +77,11 @@ class Farm:
         return Ladder(self.abilities, self.providers, self.settings.fallback_pause_s)
 
     @cached_property
+    def forecast(self) -> Forecast:
+        """When what waits will be done."""
+        return Forecast(Sources(self.settings, self.providers, self.ladder, self.abilities), self.shelf)
+
+    @cached_property
     def menu(self) -> Menu:
         """What can be ordered."""
         return Menu(self.shelf, self.ladder)
@@ -87,12 +94,14 @@ class Farm:
     @cached_property
     def admission(self) -> Admission:
         """The intake."""
-        return Admission(self.database, self.storage, self.announcer, self.menu, self.signer, self.bounds)
+        return Admission(
+            self.database, self.storage, self.announcer, self.menu, self.forecast, self.signer, self.bounds
+        )
 
     @cached_property
     def interventions(self) -> Interventions:
         """Retry, redo, cancel, delete, another link."""
-        return Interventions(self.database, self.eraser, self.menu, self.bounds, self.terms, self.signer)
+        return Interventions(self.database, self.eraser, self.menu, self.forecast, self.bounds, self.terms, self.signer)
 
     @cached_property
     def eraser(self) -> Eraser:

@@ -18,6 +18,7 @@ from jobs.database import Database, advisory_lock, now_of
 from jobs.erasure.eraser import Eraser
 from jobs.erasure.orders import Erased, Terms, erase_order
 from jobs.errors import Conflict
+from jobs.forecast.forecast import Forecast
 from jobs.menu import Menu
 from jobs.orders import book, intake, repairs
 from jobs.orders.events import raise_version
@@ -41,6 +42,7 @@ class Interventions:
     database: Database
     eraser: Eraser
     menu: Menu
+    forecast: Forecast
     bounds: Bounds
     terms: Terms
     signer: Signer
@@ -136,6 +138,7 @@ class Interventions:
             deadline_s=self.bounds.deadline_s,
             actor=actor,
         )
+        self.forecast.promise(session, [fresh.id])
         audit.note(session, actor, "redo", f"task:{task_id}", new_task=fresh.task_id)
         return fresh.task_id
 

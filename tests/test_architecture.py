@@ -73,6 +73,7 @@ ONLY_HERE = {
         "jobs/backup/*.py",
         "jobs/figures/*.py",
         "jobs/erasure/*.py",
+        "jobs/forecast/*.py",
         "jobs/menu.py",
         "jobs/interventions.py",
         "jobs/switches.py",

@@ -30,7 +30,7 @@ from jobs.errors import (
     TooManyPhotos,
     UnsupportedMedia,
 )
-from jobs.figures import read_queue, read_stats
+from jobs.figures import read_next, read_queue, read_stats
 from jobs.orders import book
 from jobs.orders.stats import show_moment
 from web import schemas
@@ -264,7 +264,9 @@ def get_queue(booth: BoothId) -> schemas.Queue:
 
     How full the farm is and how long it takes.
     """
-    return schemas.Queue.model_validate(read_queue(farm().database, farm().redis, farm().settings, farm().providers))
+    queue = read_queue(farm().database, farm().redis, farm().settings, farm().providers)
+    following = read_next(farm().database, farm().forecast)
+    return schemas.Queue.model_validate(queue | {"next_eta_range_s": following})
 
 
 @api.get("/stats")

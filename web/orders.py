@@ -6,14 +6,12 @@ Takes the farm as an argument, not from a request: event streams outlive theirs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from jobs.access.booths import BoothId
-from jobs.database import now_of
 from jobs.farm import Farm
-from jobs.forecast.span import SecondsLeft, Span, count_down
+from jobs.forecast.span import SecondsLeft
 from jobs.orders import book
 from jobs.orders.models import Order
 from jobs.orders.states import OPEN_TASK
@@ -55,19 +53,7 @@ class Seen:
 def _look(session: Session, order: Order, farm: Farm) -> Seen:
     open_ids = [task.id for task in order.tasks if task.status in OPEN_TASK]
     places = book.places_of(session, open_ids) if open_ids else {}
-    left: dict[int, SecondsLeft | None] = {}
-    slots = max(farm.settings.limit_of("comfyui"), 1)
-    now = now_of(session)
-    for task in order.tasks:
-        if task.id not in open_ids:
-            continue
-        usual = book.usual_seconds(session, task.style)
-        if usual is None:
-            left[task.id] = None
-            continue
-        begin = task.started_at or now + timedelta(seconds=usual * places.get(task.id, 0) / slots)
-        left[task.id] = count_down(Span.after(begin, usual * 0.5, usual, usual * 2), now)
-    return Seen(order, places, left)
+    return Seen(order, places, farm.forecast.seconds_left(session, open_ids))
 
 
 def _look_around(seen: Seen, booth: BoothId, farm: Farm) -> Surroundings:

@@ -15,6 +15,7 @@ from jobs.comfyui.servers import ServerState
 from jobs.database import Database
 from jobs.engine.doorbell import ask_redis
 from jobs.engine.pools import count_workers
+from jobs.forecast.forecast import Forecast
 from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment, show_pause
 from jobs.orders.tallies import Tallies, read_tallies
 from jobs.resources import RESOURCES
@@ -34,11 +35,18 @@ def read_queue(
         "running": counts["open"].get("running", 0),
         "limit": settings.queue_limit,
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
-        "next_eta_range_s": {},
         "accepting": queued < settings.queue_limit and not counts["intake_paused"],
         "resources": _resources(counts, redis, settings),
         "providers": {one.name: _show_standing(one) for one in standings if one.configured},
     }
+
+
+def read_next(database: Database, forecast: Forecast) -> dict[str, dict[str, float] | None]:
+    """By style, between how many seconds from now the picture of an order placed now would be there; None when nothing
+    can be said.
+    """
+    found = database.read(forecast.seconds_for_new)
+    return {name: {"low": left.low, "high": left.high} if left else None for name, left in found.items()}
 
 
 def read_stats(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The questions asked of orders: one order whole, a task and its story, places in the queue, durations.
+"""The questions asked of orders: one order whole, a task and its story, and the places in the queue.
 
 Operators find orders by finding.py.
 """
@@ -17,9 +17,6 @@ from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
 from jobs.orders.models import Event, Order, Photo, Step, Task
 from jobs.orders.states import OPEN_TASK, derive_order_status
-
-RECENT = 30
-"""How many finished tasks of a style its usual duration is taken from."""
 
 
 def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
@@ -114,18 +111,6 @@ def places_of(session: Session, task_ids: list[int]) -> dict[int, int]:
     queued = list(session.scalars(select(Task.id).where(Task.status == "queued").order_by(Task.id)))
     ahead = {task_id: place for place, task_id in enumerate(queued)}
     return {task_id: ahead[task_id] for task_id in task_ids if task_id in ahead}
-
-
-def usual_seconds(session: Session, style: str) -> float | None:
-    """How long a style's tasks took lately from their start, or None when none has finished yet."""
-    rows = session.execute(
-        select(Task.started_at, Task.finished_at)
-        .where(Task.style == style, Task.status == "succeeded", Task.started_at.is_not(None))
-        .order_by(Task.finished_at.desc())
-        .limit(RECENT)
-    ).all()
-    seconds = [(finished - started).total_seconds() for started, finished in rows if started and finished]
-    return sum(seconds) / len(seconds) if seconds else None
 
 
 def recent_waits(session: Session) -> list[float]:

@@ -126,8 +126,11 @@ def insert(
     stored: dict[str, StoredPhoto],
     signer: Signer,
     bounds: Bounds,
+    promise: Callable[[Session, list[int]], None],
 ) -> Taken | None:
-    """Count and insert. `choices`: how each step begins. None when nothing was added."""
+    """Count and insert. `choices`: how each step begins. `promise`: writes down when tasks, by row id, will be
+    done. None when nothing was added.
+    """
     advisory_lock(session, ADMISSION_LOCK)
     now = now_of(session)
     order = _find_order(session, request)
@@ -144,7 +147,7 @@ def insert(
         order = _new_order(session, request, signer, now)
     else:
         raise_version(session, order.id)
-    used, task_ids = set(), [task.task_id for task in revived]
+    used, added = set(), revived
     for digest in fresh:
         photo = _keep_photo(session, order, digest, stored, now)
         used.add(str(photo.path))
@@ -160,10 +163,11 @@ def insert(
             deadline_s=bounds.deadline_s,
             actor=f"booth:{request.booth.name}",
         )
-        task_ids.append(task.task_id)
+        added = [*added, task]
     for task in revived:
         revive_task(session, task.id, actor=f"booth:{request.booth.name}", deadline_s=bounds.deadline_s)
-    return Taken(frozenset(used), tuple(task_ids))
+    promise(session, [task.id for task in added])
+    return Taken(frozenset(used), tuple(task.task_id for task in added))
 
 
 def add_task(

@@ -105,6 +105,9 @@ class Task(Base):
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
     deadline_at: Mapped[datetime] = mapped_column(Moment)
+    promised_low_at: Mapped[datetime | None] = mapped_column(Moment)
+    """From when to when its picture was to be there, as the booth was told at acceptance: promises.py."""
+    promised_high_at: Mapped[datetime | None] = mapped_column(Moment)
 
     order: Mapped[Order] = relationship(back_populates="tasks")
     photo: Mapped[Photo] = relationship()

@@ -166,6 +166,8 @@ def revive_task(session: Session, task_id: int, *, actor: str, deadline_s: float
         reason=None,
         finished_at=None,
         deadline_at=now + timedelta(seconds=deadline_s),
+        promised_low_at=None,
+        promised_high_at=None,
     )
     change_step(
         session,

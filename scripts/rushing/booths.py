@@ -71,6 +71,12 @@ def read_body(response: requests.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def read_promise(order: dict[str, Any]) -> tuple[float, float] | None:
+    """Between how many seconds from now the first task is to be done; None where nothing is said."""
+    spoken = [task.get("eta_range_s") for task in order.get("tasks") or []][:1]
+    return (float(spoken[0]["low"]), float(spoken[0]["high"])) if spoken and spoken[0] else None
+
+
 def send_no_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
@@ -118,6 +124,7 @@ class Booth:
             duplicate=body.get("duplicate") is True,
             task_ids=tuple(str(task.get("task_id")) for task in body.get("tasks") or []),
             copy=copy,
+            promised=read_promise(body),
         )
 
     def submit(self, row: Row, *, style: str, photo: bytes, copy: int = 0, resend: bool = True) -> bool:
@@ -151,6 +158,7 @@ class Booth:
             order = read_body(response)
             row.note_order(order)
             if order.get("status") in ENDED_ORDER:
+                row.t_ended = time.time()
                 return order
             newer = int(order.get("version") or 0)
             if newer < version:

@@ -14,6 +14,20 @@ ENDED = frozenset({"succeeded", "failed", "canceled"})
 
 
 @dataclass(frozen=True)
+class Promises:
+    """Pictures that came within the range shown when they were submitted, before and after it; how wide it was."""
+
+    kept: int
+    early: int
+    late: int
+    width_p50: float | None
+
+    @property
+    def judged(self) -> int:
+        return self.kept + self.early + self.late
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The numbers of a whole rush; the lists hold order ids."""
 
@@ -36,6 +50,7 @@ class Verdict:
     wait_p95: float | None
     makespan: float | None
     most_at_once: int
+    promises: Promises
 
     def passes(self, *, failures_allowed: bool = False) -> bool:
         """Whether every accepted order got its own picture, once and in turn, and no answer broke the contract."""
@@ -105,6 +120,19 @@ def _find_faults_of_repeat(row: Row) -> list[str]:
     return [f"the repeated order was answered {row.repeat.status}, duplicate: {row.repeat.duplicate}"]
 
 
+def compare_promises(rows: Sequence[Row]) -> Promises:
+    """What the booths were told at their 202, beside when they saw the end."""
+    outcomes: Counter[str] = Counter()
+    widths = []
+    for row in rows:
+        if row.promised is None or row.t_ended is None or not row.is_succeeded:
+            continue
+        low, high = row.promised
+        outcomes["early" if row.t_ended < low else "late" if row.t_ended > high else "kept"] += 1
+        widths.append(high - low)
+    return Promises(outcomes["kept"], outcomes["early"], outcomes["late"], percentile(widths, 0.5))
+
+
 def judge(rows: Sequence[Row], *, faults: Sequence[str] = ()) -> Verdict:
     """The verdict on all rows; `faults` are those that belong to no order."""
     answers = [answer for row in rows for answer in row.answers]
@@ -136,6 +164,7 @@ def judge(rows: Sequence[Row], *, faults: Sequence[str] = ()) -> Verdict:
         wait_p95=percentile(waits, 0.95),
         makespan=find_makespan(rows),
         most_at_once=count_most_at_once(rows),
+        promises=compare_promises(rows),
     )
 
 

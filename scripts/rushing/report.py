@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from scripts.rushing.judging import Verdict
+from scripts.rushing.judging import Promises, Verdict
 from scripts.rushing.rows import Row
 from scripts.rushing.standins import Crowds
 from scripts.rushing.watching import Sights
@@ -89,6 +89,7 @@ def show(
     for name, value, bad in _lines(verdict, sights, crowds, ideal, failures_allowed):
         table.add_row(name, f"[bold red]{escape(value)}[/]" if bad else escape(value))
     console.print(table)
+    console.print(f"Finished within the range shown when submitted: {_tell(verdict.promises)}", highlight=False)
     for title, names in (
         ("Lost", verdict.lost),
         ("Done twice", verdict.done_twice),
@@ -135,6 +136,14 @@ def _lines(
         ("most busy workers", busy or "–", False),
         ("most calls at once, by the stand-ins", calls or "not known", bool(crowds.over(sights.limits))),
     ]
+
+
+def _tell(promises: Promises) -> str:
+    if not promises.judged:
+        return "–"
+    share = f"{promises.kept} of {promises.judged} ({100 * promises.kept / promises.judged:.0f} %)"
+    missed = f"; {promises.early} early, {promises.late} late" if promises.judged > promises.kept else ""
+    return f"{share}{missed}; the median range is {_seconds(promises.width_p50)} wide"
 
 
 def _seconds(value: float | None) -> str:

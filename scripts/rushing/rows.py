@@ -22,6 +22,7 @@ class Answer:
     duplicate: bool = False
     task_ids: tuple[str, ...] = ()
     copy: int = 0
+    promised: tuple[float, float] | None = None  # the task's `eta_range_s`: seconds from this answer on
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Row:
     created_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    t_ended: float | None = None  # when the booth saw that it had ended
     t_picture: float | None = None
     picture_mark: int | None = None
     picture_problems: list[str] = field(default_factory=list)
@@ -74,6 +76,14 @@ class Row:
         if self.t_picture is None or self.t_accepted is None:
             return None
         return self.t_picture - self.t_accepted
+
+    @property
+    def promised(self) -> tuple[float, float] | None:
+        """From when to when the picture was promised to the booth that was told 202."""
+        told = next((answer for answer in self.answers if answer.status == ACCEPTED), None)
+        if told is None or told.promised is None:
+            return None
+        return told.at + told.promised[0], told.at + told.promised[1]
 
     def note_order(self, order: dict[str, Any]) -> None:
         """Take over what the farm says about the order now."""
