@@ -32,6 +32,8 @@ FORMATS = {
     "moment": "%m-%d %H:%M:%S",
     "full": "%Y-%m-%d %H:%M:%S",
     "clock": "%H:%M",
+    "second": "%H:%M:%S",
+    "day": "%Y-%m-%d",
     "exact": "%H:%M:%S.%f",
 }
 """How times look, by what they are needed for; `exact` ends with milliseconds."""

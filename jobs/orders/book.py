@@ -1,22 +1,19 @@
-"""The questions asked of orders: one order whole, a task and its story, and the places in the queue.
+"""The questions asked of orders: one order whole, a task, and the places in the queue.
 
-Operators find orders by finding.py.
+Operators find orders by finding.py; what happened to them is told by telling.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from jobs.access.audit import list_for
-from jobs.access.models import AuditEntry, Booth
 from jobs.errors import OrderDeleted, OrderNotFound
-from jobs.orders.models import Event, Order, Photo, Step, Task
-from jobs.orders.states import OPEN_TASK, derive_order_status
+from jobs.orders.models import Order, Photo, Task
+from jobs.orders.states import OPEN_TASK
 
 
 def load_order(session: Session, order_id: str, booth_id: int | None = None) -> Order:
@@ -60,36 +57,6 @@ def find_version(session: Session, order_id: str, booth_id: int) -> Version:
     return Version(row.id, row.version)
 
 
-@dataclass(frozen=True)
-class OrderStory:
-    """An order as operators see it, and what they did to it and its tasks."""
-
-    order: Order
-    booth: str
-    status: str
-    audit: list[AuditEntry]
-
-
-def tell_order(session: Session, order_id: str) -> OrderStory:
-    """An order for its page. Raises OrderNotFound, OrderDeleted."""
-    order = load_order(session, order_id)
-    booth = session.get_one(Booth, order.booth_id).name
-    subjects = [f"order:{order_id}", *(f"task:{task.task_id}" for task in order.tasks)]
-    return OrderStory(
-        order, booth, derive_order_status(task.status for task in order.tasks), list_for(session, *subjects)
-    )
-
-
-def find_receipt(session: Session, order_id: str) -> dict[str, Any]:
-    """What was written down when an order was deleted. Raises OrderNotFound while there is nothing of the kind."""
-    receipt: dict[str, Any] | None = session.scalar(
-        select(Order.receipt).where(Order.order_id == order_id, Order.deleted_at.is_not(None))
-    )
-    if receipt is None:
-        raise OrderNotFound()
-    return receipt
-
-
 def find_task(session: Session, task_id: str, booth_id: int | None = None) -> Task:
     """A task by its public id. Raises OrderNotFound, OrderDeleted."""
     task = session.scalar(select(Task).where(Task.task_id == task_id).options(joinedload(Task.order)))
@@ -122,38 +89,6 @@ def recent_waits(session: Session) -> list[float]:
         .limit(100)
     )
     return sorted((finished - created).total_seconds() for created, finished in rows if finished)
-
-
-@dataclass(frozen=True)
-class Story:
-    """All that happened to a task, for the operators' page."""
-
-    task: Task
-    order: Order
-    booth: str
-    steps: list[Step]
-    events: list[Event]
-    audit: list[AuditEntry]
-
-
-def tell_story(session: Session, task_id: str) -> Story:
-    """A task with its attempts, calls, events and what operators did. Raises OrderNotFound."""
-    task = session.scalar(
-        select(Task)
-        .where(Task.task_id == task_id)
-        .options(
-            joinedload(Task.order),
-            joinedload(Task.photo),
-            selectinload(Task.images),
-            selectinload(Task.steps).selectinload(Step.calls),
-        )
-    )
-    if task is None:
-        raise OrderNotFound("There is no such task.")
-    booth = session.get_one(Booth, task.order.booth_id).name
-    events = list(session.scalars(select(Event).where(Event.task_id == task.id).order_by(Event.id)))
-    audit = list_for(session, f"task:{task_id}")
-    return Story(task, task.order, booth, list(task.steps), events, audit)
 
 
 def list_files(session: Session, order: Order) -> list[str]:

@@ -130,7 +130,7 @@ def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
     if outcome == "made":
-        assert page.locator(".pictures img").evaluate("image => image.naturalWidth") == 64
+        assert page.locator(".pictures a img").evaluate("image => image.naturalWidth") == 64
     operator.picture(f"ops-task-{outcome}")
 
 

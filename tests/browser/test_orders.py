@@ -213,3 +213,55 @@ def test_all_failures_of_one_cause_are_tried_again_after_asking(
     expect(cause).to_have_count(0)
     assert {task_of(farm, order_id).status for order_id in ("again-1", "again-2")} == {"running"}
     assert task_of(farm, "failed").status == "failed"
+
+
+@pytest.mark.row(61)
+def test_a_failed_task_is_found_by_code_and_tried_again_on_the_page_of_its_story(
+    farm: Farm, operator: Visitor, on_a_phone: Visitor
+) -> None:
+    task = task_of(farm, "failed")
+    page = on_a_phone.open(f"/ops/tasks/{task.task_id}")
+    expect(page.locator(".story")).to_contain_text("最终失败")
+    assert_fits(page)
+    on_a_phone.picture("task-phone-zh")
+    page = operator.open("/ops/orders")
+    find(page, order_of(farm, "failed").code)
+    page.locator(".orders a").click()
+    page.get_by_role("link", name="What happened").click()
+    expect(page.locator(".story")).to_contain_text("Failed for good: it could not make the picture.")
+    page.get_by_text("Technical details").click()
+    expect(page.get_by_role("cell", name="S6")).to_be_visible()
+    operator.picture("task-failed")
+    twin = operator.context.new_page()
+    twin.goto(page.url)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_have_text("The task is tried again.")
+    expect(page.locator(".story li").last).to_contain_text("admin had it tried again.")
+    operator.expected = {409}
+    twin.get_by_role("button", name="Try again").click()
+    expect(twin.get_by_role("alert")).to_have_text("Only a failed task can be tried again.")
+    twin.get_by_role("link", name="Back").click()
+    expect(twin.get_by_role("heading", level=2).first).to_have_text("What happened")
+    twin.close()
+
+
+def test_an_open_task_s_page_follows_it_and_canceling_asks_first(farm: Farm, operator: Visitor) -> None:
+    (task_id,) = accept(farm, order_id="followed")
+    page = operator.open(f"/ops/tasks/{get_task(farm, task_id).task_id}")
+    page.locator("summary", has_text="Cancel").click()
+    expect(page.get_by_text("The picture is not made.")).to_be_visible()
+    operator.picture("task-cancel-asks")
+    page.locator("summary", has_text="Cancel").click()
+    farm.interventions.cancel_task(get_task(farm, task_id).task_id, actor="booth:somebody else")
+    expect(page.locator("h1 .status")).to_have_text("canceled")
+    expect(page.locator(".story")).to_contain_text("booth somebody else canceled it.")
+    expect(page.get_by_role("button", name="Make another take")).to_be_visible()
+
+
+@pytest.mark.row(66)
+def test_hostile_words_are_text_in_a_story(farm: Farm, operator: Visitor) -> None:
+    page = operator.open(f"/ops/tasks/{task_of(farm, 'hostile').task_id}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
+    page.get_by_text("Technical details").click()
+    assert_nothing_ran(page)
+    operator.picture("task-hostile")

@@ -11,7 +11,7 @@ from sqlalchemy import event, select, text
 
 from jobs.access.links import guest_key
 from jobs.farm import Farm
-from jobs.orders import book, finding
+from jobs.orders import finding, telling
 from jobs.orders.finding import Found, Sought, find_orders, read_code
 from jobs.orders.models import Order
 from scripts.benching.filling import fill
@@ -147,5 +147,5 @@ def test_a_new_link_ends_the_old_one_and_is_written_down(farm: Farm) -> None:
     after = order_of(farm, "order-1")
     assert (after.link_number, after.version) == (before.link_number + 1, before.version + 1)
     assert after.guest_key == guest_key(farm.signer.guest_token(after.uid, after.link_number)) != before.guest_key
-    story = farm.database.read(book.tell_order, "order-1")
+    story = farm.database.read(telling.tell_order, "order-1")
     assert [(entry.actor, entry.action) for entry in story.audit] == [("ann", "new link")]

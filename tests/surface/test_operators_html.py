@@ -26,6 +26,8 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script" and (dict(attrs).get("src") or "").startswith("/static/"):
+            return  # a file of our own
         self.elements.append(tag)
         self.attributes.extend(name for name, _ in attrs)
 

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from jobs.access.operators import Operator
 from jobs.errors import OrderDeleted
-from jobs.orders import book
+from jobs.orders import book, telling
 from web.auth import needs_operator
 from web.context import farm
 from web.ops import ops
@@ -20,9 +20,9 @@ from web.ops.links import link_of, link_picture
 def show_order(operator: Operator, order_id: str) -> ResponseReturnValue:
     """An order; of a deleted one its receipt."""
     try:
-        story = farm().database.read(book.tell_order, order_id)
+        story = farm().database.read(telling.tell_order, order_id)
     except OrderDeleted:
-        receipt = farm().database.read(book.find_receipt, order_id)
+        receipt = farm().database.read(telling.find_receipt, order_id)
         return render_template("ops/order_deleted.html", receipt=receipt), OrderDeleted.status
     return render_template("ops/order.html", story=story, link=link_of(story.order), picture=link_picture)
 
