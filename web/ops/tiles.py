@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
 
@@ -16,10 +15,11 @@ from jobs.figures.board import Board, Pools
 from jobs.orders.watch import BoothSeen
 from jobs.resources import RESOURCES
 from web.countdown import count_down
+from web.troubles.booths import SILENT_SECONDS
+from web.troubles.servers import name_server
 from web.troubles.trouble import RESOURCE_NAMES
 
 State = Literal["good", "eye", "bad", "off"]
-SILENT_BOOTH_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,6 @@ def show_tiles(board: Board, pools: Pools) -> Tiles:
     )
 
 
-def name_server(url: str) -> str:
-    """A server as people call it: its address without what all have."""
-    return urlsplit(url).netloc or url
-
-
 def _show_resource(name: str, board: Board, pools: Pools) -> Line:
     waiting = board.waiting_at(name)
     busy, limit = board.in_flight.get(name, 0), board.settings.limit_of(name)
@@ -106,6 +101,6 @@ def _show_booth(booth: BoothSeen, board: Board) -> Line:
     if booth.last_at is None:
         return Line(booth.name, "off", _("never seen"), "")
     seconds = board.seconds_since(booth.last_at)
-    silent = seconds > SILENT_BOOTH_SECONDS
+    silent = seconds > SILENT_SECONDS
     word = _("seen %(time)s ago", time=count_down(seconds))
     return Line(booth.name, "off" if silent else "good", word, more, booth.last_order_at)

@@ -11,7 +11,7 @@ from functools import cached_property
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
 from jobs.figures.board import Board, Pools, read_board, read_pools
-from web.troubles import foundations, providers
+from web.troubles import booths, failures, foundations, pools, providers, servers
 from web.troubles.trouble import Trouble
 
 __all__ = ["Look", "Trouble", "list_troubles", "look_at"]
@@ -33,24 +33,36 @@ class Look:
 
 def look_at(farm: Farm) -> Look:
     """How the farm is at this moment. Takes up to some seconds while something does not answer; never raises."""
-    pools = read_pools(farm.redis)
+    state = read_pools(farm.redis)
     of_database, disk = foundations.ask_database(farm.database), foundations.ask_disk(farm.storage)
     first = (of_database,) if of_database is not None else ()
     if of_database is foundations.DATABASE_AWAY:
-        return look_blindly(pools, (*first, *disk))
+        return look_blindly(state, (*first, *disk))
     try:
         board = read_board(farm.database, farm.settings, farm.providers)
     except DatabaseAway:
-        return look_blindly(pools, (foundations.DATABASE_AWAY, *disk))
-    return Look(
-        board, pools, (*first, *disk, *foundations.tell_redis(pools.redis, board), *providers.list_paused(board))
+        return look_blindly(state, (foundations.DATABASE_AWAY, *disk))
+    found = (
+        *first,
+        *disk,
+        *foundations.tell_redis(state.redis, board),
+        *pools.ask_reconciler(board),
+        *pools.list_unmanned(board, state),
+        *servers.list_lost(board),
+        *pools.list_paused(board),
+        *pools.list_stuck(board, state),
+        *providers.list_paused(board),
+        *failures.list_failed(board),
+        *pools.ask_queue(board),
+        *booths.list_silent(board),
     )
+    return Look(board, state, found)
 
 
-def look_blindly(pools: Pools, troubles: tuple[Trouble, ...]) -> Look:
+def look_blindly(state: Pools, troubles: tuple[Trouble, ...]) -> Look:
     """What can be told without the database."""
-    redis = (foundations.REDIS[pools.redis],) if pools.redis != "ok" else ()
-    return Look(None, pools, (*troubles, *redis))
+    redis = (foundations.REDIS[state.redis],) if state.redis != "ok" else ()
+    return Look(None, state, (*troubles, *redis))
 
 
 def list_troubles(farm: Farm) -> list[Trouble]:
