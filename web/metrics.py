@@ -34,6 +34,18 @@ COUNTERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("farm_tasks_accepted", "accepted", "Tasks taken in", ("style",)),
     ("farm_tasks_ended", "ended", "Tasks that came to their end", ("style", "status", "kind")),
     ("farm_tasks_revived", "revived", "Failed tasks that were tried again", ("style",)),
+    (
+        "farm_promises",
+        "promises",
+        "Pictures that came within the range shown at acceptance, or not",
+        ("style", "outcome"),
+    ),
+    (
+        "farm_promises_missed_seconds",
+        "promises_missed_seconds",
+        "By how much they came before or after that range, in all",
+        ("style", "outcome"),
+    ),
     ("farm_attempts_retried", "retries", "Attempts that ended with another one to follow", ("resource", "kind")),
     ("farm_fallbacks", "fallbacks", "Steps that changed over to an alternative while they were open", ("style", "why")),
     ("farm_worker_crashes", "crashes", "Workers that died while they held a step", ("resource",)),

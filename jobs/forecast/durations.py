@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.orders.pending import Sample
+from jobs.orders.pending import Sample, Way
 
 NEWEST = 30
 """Of how many calls of one kind the spread is taken: enough to be steady, few enough to follow a change."""
@@ -19,7 +19,7 @@ CALMING = 0.5
 """Of many calls in a row only so much of the spread adds up: slow and quick ones even out."""
 OTHER_STYLE = 2.0
 """A step that was never measured may be so many times quicker or slower than others of its resource."""
-GUESS = (100.0, 12.0, 4.0)
+GUESS = (100.0, 12.0, 5.0)
 """Where nothing was measured: the time limit divided by these. Limits are set generously."""
 
 
@@ -36,33 +36,29 @@ class Durations:
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         """`samples`: the newest first."""
-        self._own: dict[tuple[str, int, int], list[float]] = defaultdict(list)
+        self._own: dict[Way, list[float]] = defaultdict(list)
         self._peers: dict[tuple[str, str | None], list[float]] = defaultdict(list)
-        self._found: dict[tuple[str, int, int, str | None, float], Duration] = {}
+        self._found: dict[tuple[Way, float], Duration] = {}
         for sample in samples:
-            self._own[sample.style, sample.position, sample.rung].append(sample.seconds)
-            self._peers[sample.resource, sample.provider].append(sample.seconds)
+            self._own[sample.way].append(sample.seconds)
+            self._peers[sample.way.resource, sample.way.provider].append(sample.seconds)
 
-    def of(
-        self, style: str, position: int, rung: int, *, resource: str, provider: str | None, timeout_s: float
-    ) -> Duration:
-        """How long this step of a style takes on this rung, never longer than its time limit."""
-        way = (style, position, rung, provider, timeout_s)
-        if way not in self._found:
-            self._found[way] = self._find(style, position, rung, resource, provider, timeout_s)
-        return self._found[way]
+    def of(self, way: Way, timeout_s: float) -> Duration:
+        """How long a step takes that is made this way; no measured one longer than its time limit."""
+        key = (way, timeout_s)
+        if key not in self._found:
+            self._found[key] = self._find(way, timeout_s)
+        return self._found[key]
 
-    def _find(
-        self, style: str, position: int, rung: int, resource: str, provider: str | None, timeout_s: float
-    ) -> Duration:
-        if own := self._own.get((style, position, rung)):
+    def _find(self, way: Way, timeout_s: float) -> Duration:
+        if own := self._own.get(way):
             return measure(own[:NEWEST], timeout_s)
-        if peers := self._peers.get((resource, provider)):
+        if peers := self._peers.get((way.resource, way.provider)):
             quick, usual, slow = measure(peers[:NEWEST], timeout_s).alone
-            alone = (quick / OTHER_STYLE, usual, min(slow * OTHER_STYLE, timeout_s))
-            return Duration(alone, alone)
-        quick, usual, slow = (timeout_s / part for part in GUESS)
-        return Duration((quick, usual, slow), (quick, usual, slow))
+            guess = (quick / OTHER_STYLE, usual, max(min(slow * OTHER_STYLE, timeout_s), usual))
+        else:
+            guess = (timeout_s / GUESS[0], timeout_s / GUESS[1], timeout_s / GUESS[2])
+        return Duration(guess, guess)
 
 
 def measure(seconds: Sequence[float], timeout_s: float) -> Duration:

@@ -23,7 +23,7 @@ from jobs.forecast.durations import Durations
 from jobs.forecast.simulation import Leg, Line
 from jobs.orders.models import Recipe
 from jobs.orders.pauses import list_paused, scopes_of
-from jobs.orders.pending import OpenStep, list_open_steps, list_samples
+from jobs.orders.pending import OpenStep, Way, list_open_steps, list_samples
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
 from jobs.styles.ladder import document_of
@@ -55,11 +55,13 @@ class Scene:
     reading: Reading
 
     def extended(self, session: Session) -> Scene:
-        """With the tasks that were accepted since, behind all others."""
-        steps = list_open_steps(session, after=self.newest)
-        lines = self.reading.queue_up(session, steps, now_of(session))
+        """With the tasks that were accepted since, behind all others but before the shadows."""
+        now, steps = now_of(session), list_open_steps(session, after=self.newest)
+        since = (now - self.at).total_seconds()
+        before = (line.not_before(since) if line.shadow else line for line in self.lines)
+        lines = (*before, *self.reading.queue_up(session, steps, now))
         newest = max((step.task_id for step in steps), default=self.newest)
-        return replace(self, lines=(*self.lines, *lines), places=self.reading.places, newest=newest)
+        return replace(self, lines=lines, newest=newest)
 
 
 def read_scene(session: Session, sources: Sources, styles: Iterable[Style]) -> Scene:
@@ -96,7 +98,7 @@ class Reading:
     """Scope -> seconds until its pause is over; infinite without an end."""
     durations: Durations
     places: dict[str, Sequence[float]] = field(default_factory=dict)
-    _known_bounds: dict[tuple[str, int, int], tuple[str, ...] | None] = field(default_factory=dict)
+    _known_bounds: dict[tuple[str, Way], tuple[str, ...] | None] = field(default_factory=dict)
 
     def set_out(self, sources: Sources, allowed: Mapping[str, int]) -> None:
         """The places of resources, of servers and of providers."""
@@ -128,10 +130,8 @@ class Reading:
             legs = []
             for position, choice in enumerate(choices):
                 rung = choice.rung
-                step = OpenStep(
-                    0, style.name, style.recipe_id, position, rung.number, rung.resource, rung.provider,
-                    rung.timeout_s, "queued", None, None, None,
-                )  # fmt: skip
+                way = Way(style.name, position, rung.number, rung.resource, rung.provider)
+                step = OpenStep(way, 0, style.recipe_id, rung.timeout_s, "queued", None, None, None)
                 legs.append(self._leg(session, step, self.now, set(), style.recipe))
             lines.append(Line(style.name, tuple(legs), shadow=True))
         return lines
@@ -144,20 +144,13 @@ class Reading:
         working: set[str],
         recipe: dict[str, Any] | None = None,
     ) -> Leg:
-        lasts = self.durations.of(
-            step.style,
-            step.position,
-            step.rung,
-            resource=step.resource,
-            provider=step.provider,
-            timeout_s=step.timeout_s,
-        )
+        way, lasts = step.way, self.durations.of(step.way, step.timeout_s)
         bounds = self._bounds(session, step, recipe)
         if step.status == "running" and step.opened_at is not None and self._is_at_work(step, working):
             ran = max((self.now - step.opened_at).total_seconds(), 0.0)
-            return Leg((f"resource:{step.resource}", *(bounds or ())[1:]), lasts, ran=ran)
+            return Leg((f"resource:{way.resource}", *(bounds or ())[1:]), lasts, ran=ran)
         ready = max(step.not_before or now, now)
-        scopes = scopes_of(step.resource, step.provider, step.style, step.position, step.rung)
+        scopes = scopes_of(way.resource, way.provider, way.style, way.position, way.rung)
         own = [left for scope, left in self.paused.items() if scope in scopes and scope.startswith(("style:", "path:"))]
         wait = max([(ready - self.now).total_seconds(), *own])
         return Leg(None if wait == math.inf else bounds, lasts, ready=wait)
@@ -174,15 +167,15 @@ class Reading:
 
     def _bounds(self, session: Session, step: OpenStep, recipe: dict[str, Any] | None) -> tuple[str, ...] | None:
         """Where the step needs a place; None when nothing can make it as things stand."""
-        if not RESOURCES[step.resource].has_servers:
-            return (f"resource:{step.resource}", f"provider:{step.provider}")
-        way = (step.recipe_id, step.position, step.rung)
-        if way not in self._known_bounds:
-            self._known_bounds[way] = self._find_servers(session, step, recipe)
-        return self._known_bounds[way]
+        if not RESOURCES[step.way.resource].has_servers:
+            return (f"resource:{step.way.resource}", f"provider:{step.way.provider}")
+        key = (step.recipe_id, step.way)
+        if key not in self._known_bounds:
+            self._known_bounds[key] = self._find_servers(session, step, recipe)
+        return self._known_bounds[key]
 
     def _find_servers(self, session: Session, step: OpenStep, recipe: dict[str, Any] | None) -> tuple[str, ...] | None:
-        resource, able = f"resource:{step.resource}", self._list_able(session, step, recipe)
+        resource, able = f"resource:{step.way.resource}", self._list_able(session, step, recipe)
         if not able:
             return None
         if len(able) == len(self.places[SERVERS]):
@@ -194,13 +187,13 @@ class Reading:
     def _list_able(self, session: Session, step: OpenStep, recipe: dict[str, Any] | None) -> list[str]:
         def read_step() -> dict[str, Any]:
             document = recipe or session.get_one(Recipe, step.recipe_id).document
-            return document_of(document, step.position, step.rung)
+            return document_of(document, step.way.position, step.way.rung)
 
         return [
             state.url
             for state in self.servers
             if state.usable
             and not self.abilities.missing(
-                session, state.catalog_id, step.recipe_id, step.position, step.rung, read_step
+                session, state.catalog_id, step.recipe_id, step.way.position, step.way.rung, read_step
             )
         ]

@@ -11,7 +11,7 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.forecast.durations import Duration
 
@@ -45,6 +45,11 @@ class Line:
     name: int | str
     legs: tuple[Leg, ...]
     shadow: bool = False
+
+    def not_before(self, seconds: float) -> Line:
+        """The same, begun so much later at the earliest."""
+        first, *others = self.legs
+        return replace(self, legs=(replace(first, ready=max(first.ready, seconds)), *others))
 
 
 Ends = tuple[float, float, float]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,17 +17,23 @@ RECENT_CALLS = 300
 """From how many of the newest calls durations are measured."""
 
 
-@dataclass(frozen=True)
-class OpenStep:
-    """A step that has not ended. `server` and `opened_at` are those of its open call, if it has one."""
+class Way(NamedTuple):
+    """What tells apart how a step is made, as far as its duration goes."""
 
-    task_id: int
     style: str
-    recipe_id: str
     position: int
     rung: int
     resource: str
     provider: str | None
+
+
+@dataclass(frozen=True)
+class OpenStep:
+    """A step that has not ended. `server` and `opened_at` are those of its open call, if it has one."""
+
+    way: Way
+    task_id: int
+    recipe_id: str
     timeout_s: float
     status: str
     not_before: datetime | None
@@ -36,15 +43,15 @@ class OpenStep:
 
 def list_open_steps(session: Session, after: int = 0) -> list[OpenStep]:
     """In the order in which they are served. `after`: only those of tasks that were accepted after this row id."""
-    rows = session.execute(
+    rows: Iterable[Any] = session.execute(
         select(
-            Step.task_id,
             Task.style,
-            Task.recipe_id,
             Step.position,
             Step.rung,
             Step.resource,
             Step.provider,
+            Step.task_id,
+            Task.recipe_id,
             Step.timeout_s,
             Step.status,
             Step.not_before,
@@ -56,25 +63,21 @@ def list_open_steps(session: Session, after: int = 0) -> list[OpenStep]:
         .where(Task.status.in_(OPEN_TASK), Task.id > after, Step.status.in_(OPEN_STEP))
         .order_by(Step.task_id, Step.position)
     )
-    return [OpenStep(*columns) for columns in map(tuple[Any, ...], rows)]
+    return [OpenStep(Way(*row[:5]), *row[5:]) for row in rows]
 
 
 @dataclass(frozen=True)
 class Sample:
     """How long one successful call took. `seconds` of a server's call do not hold its wait for the one before it."""
 
-    style: str
-    position: int
-    rung: int
-    resource: str
-    provider: str | None
+    way: Way
     seconds: float
 
 
 def list_samples(session: Session) -> list[Sample]:
     """The newest first."""
     newest = select(func.max(Call.id)).scalar_subquery()
-    rows = session.execute(
+    rows: Iterable[Any] = session.execute(
         select(
             Task.style,
             Step.position,
@@ -89,14 +92,14 @@ def list_samples(session: Session) -> list[Sample]:
         .join(Task, Task.id == Step.task_id)
         .where(Call.id > newest - RECENT_CALLS, Call.outcome == "succeeded")
         .order_by(Call.closed_at)
-    ).all()
+    )
     samples, last_closed = [], dict[str, datetime]()
-    for style, position, rung, resource, provider, server, opened_at, closed_at in rows:
+    for *way, server, opened_at, closed_at in rows:
         if closed_at is None:
             continue  # never of a call that has an outcome
         began_at = opened_at
         if server is not None:  # a server makes one picture after the other
             began_at = max(opened_at, last_closed.get(server, opened_at))
             last_closed[server] = closed_at
-        samples.append(Sample(style, position, rung, resource, provider, (closed_at - began_at).total_seconds()))
+        samples.append(Sample(Way(*way), (closed_at - began_at).total_seconds()))
     return samples[::-1]

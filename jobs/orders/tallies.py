@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 
 from jobs.database import advisory_lock, now_of
 from jobs.orders.models import Event, Step, Tally, TallyPosition, Task
+from jobs.orders.promises import judge
 from jobs.orders.rungs import is_change_over, read_way
 
 TALLY_LOCK = 0x6661726D03
@@ -48,6 +49,8 @@ class Counted:
     created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    promised_low_at: datetime | None
+    promised_high_at: datetime | None
     position: int | None
     resource: str | None
     provider: str | None
@@ -86,6 +89,7 @@ def fold(events: Iterable[Counted]) -> Counts:
             if event.at == event.finished_at and event.created_at:
                 _observe(counts, "task_seconds", (style,), event.at, event.created_at, WORK_BUCKETS)
                 counts["ended", (style, "succeeded", "")] += 1
+                _judge_promise(counts, event)
         elif event.move == "S5" and "rung" not in event.detail:
             counts["retries", (resource, str(event.detail.get("kind", "")))] += 1
         elif event.move == "S7" and event.detail.get("crashed"):
@@ -161,6 +165,17 @@ def total(counts: Counts, name: str, *labels: str | None) -> float:
     )
 
 
+def _judge_promise(counts: Counts, event: Counted) -> None:
+    """Of a task that has just succeeded: did its picture come when it was promised?"""
+    if event.promised_low_at is None or event.promised_high_at is None:
+        return
+    outcome, missed_by = judge(event.promised_low_at, event.promised_high_at, event.at)
+    labels = (event.style or "", outcome)
+    counts["promises", labels] += 1
+    if missed_by:
+        counts["promises_missed_seconds", labels] += missed_by
+
+
 def _observe(
     counts: Counts, name: str, labels: tuple[str, ...], until: datetime, since: datetime, bounds: tuple[float, ...]
 ) -> None:
@@ -221,6 +236,8 @@ def _select_events() -> Select[Any]:
             Task.created_at,
             Task.started_at,
             Task.finished_at,
+            Task.promised_low_at,
+            Task.promised_high_at,
             Step.position,
             Step.resource,
             Step.provider,

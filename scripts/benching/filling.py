@@ -79,6 +79,8 @@ def _counted(rows: Rows) -> Iterator[Counted]:
             created_at=task.get("created_at"),
             started_at=task.get("started_at"),
             finished_at=task.get("finished_at"),
+            promised_low_at=task.get("promised_low_at"),
+            promised_high_at=task.get("promised_high_at"),
             position=step.get("position"),
             resource=step.get("resource"),
             provider=step.get("provider"),
