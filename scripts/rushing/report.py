@@ -84,12 +84,11 @@ def show(
     *,
     failures_allowed: bool,
 ) -> None:
-    """The table, then whatever is wrong, by name."""
+    """The table, then whatever is wrong, by name, then how many pictures came when it had been promised."""
     table = Table("", "", title=f"A rush of {verdict.orders} orders", show_header=False)
     for name, value, bad in _lines(verdict, sights, crowds, ideal, failures_allowed):
         table.add_row(name, f"[bold red]{escape(value)}[/]" if bad else escape(value))
     console.print(table)
-    console.print(f"Finished within the range shown when submitted: {_tell(verdict.promises)}", highlight=False)
     for title, names in (
         ("Lost", verdict.lost),
         ("Done twice", verdict.done_twice),
@@ -101,6 +100,7 @@ def show(
         if names:
             more = f" … and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             console.print(f"{title}: {'; '.join(names[:SHOWN])}{more}", markup=False, highlight=False)
+    console.print(f"Finished within the range shown when submitted: {_tell(verdict.promises)}", highlight=False)
 
 
 def _lines(

@@ -1,5 +1,6 @@
 """How a rush judges what it saw: rows made up here, no farm and no HTTP."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from scripts.rushing import timing
-from scripts.rushing.booths import read_retry_after
+from scripts.rushing.booths import read_promise, read_retry_after
 from scripts.rushing.judging import Verdict, judge
 from scripts.rushing.main import parse
 from scripts.rushing.menu import mix
 from scripts.rushing.playing import Plan
+from scripts.rushing.report import show
 from scripts.rushing.rows import Answer, Row
 from scripts.rushing.standins import Crowds, count_at_once, note_logs, read_logs
 from scripts.rushing.watching import Sights, count_made, find_faults, note_made
@@ -110,6 +113,33 @@ def test_second_task_or_picture_of_one_photo_is_done_twice(fields: dict[str, Any
     verdict = judged(row(1, **fields))
     assert verdict.done_twice == ["rush-x-1"]
     assert not verdict.passes()
+
+
+def promised(number: int, low: float, high: float, *, ended: float = 3, **fields: Any) -> Row:
+    """An order that was told so many seconds in its 202, at 0.1 s, and whose booth saw the end then."""
+    told = [answer(task=f"task-{number}", promised=(low, high))]
+    return row(number, answers=told, t_ended=NOON_SECONDS + ended, **fields)
+
+
+def test_what_was_shown_at_the_submission_is_held_against_what_the_booth_saw() -> None:
+    rows = [
+        promised(1, 2, 4),
+        promised(2, 1, 2),
+        promised(3, 3.5, 9),
+        promised(4, 2.5, 3.5, task_status="failed"),
+        row(5),
+    ]
+    found = judged(*rows).promises
+    assert (found.kept, found.early, found.late, found.judged, found.width_p50) == (1, 1, 1, 3, 2)
+    printed = io.StringIO()
+    show(Console(width=200, file=printed), judged(*rows), Sights(), Crowds(), None, failures_allowed=True)
+    told = "1 of 3 (33 %); 1 early, 1 late; the median range is 2.00 s wide"
+    assert printed.getvalue().splitlines()[-1] == f"Finished within the range shown when submitted: {told}"
+
+
+def test_the_promise_is_that_of_the_first_task_where_one_was_made() -> None:
+    assert read_promise({"tasks": [{"eta_range_s": {"low": 1.5, "high": 2}}]}) == (1.5, 2.0)
+    assert [read_promise(body) for body in ({}, {"tasks": []}, {"tasks": [{"eta_range_s": None}]})] == [None] * 3
 
 
 def test_chain_of_two_comfyui_steps_may_make_two_pictures() -> None:
