@@ -78,7 +78,6 @@ ONLY_HERE = {
         "jobs/interventions.py",
         "jobs/switches.py",
         "jobs/admission.py",
-        "web/guest.py",
         "web/images.py",
         "web/orders.py",
         "web/ops/providers.py",

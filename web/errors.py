@@ -203,7 +203,7 @@ def problem(
 ) -> Response:
     """A problem+json answer to the running request, or a page that says it to people."""
     body = describe(code, detail, request_id=g.get("request_id"), status=status, retry_after=retry_after, fields=fields)
-    if _wants_page():
+    if wants_page():
         page = render_template(
             "refused.html", title=translate(code.title), message=translate(body.detail), again=code.retryable
         )
@@ -217,7 +217,7 @@ def problem(
     return response
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
     """Does a person read the answer? Browsers like HTML better than JSON; scripts and booths do not say so."""
     accepted = request.accept_mimetypes
     return not request.path.startswith("/api/") and accepted[PAGE_TYPE] > accepted["application/json"]

@@ -26,6 +26,8 @@ def serve_image(token: str) -> Response:
         response = send_file(farm().storage.locate(path), mimetype="image/jpeg", conditional=True, etag=False)
     except FileNotFoundError as exc:
         raise NotFound() from exc
+    # Without it a browser saves under the name that the page gives; the storage's own would mean nothing to a guest.
+    del response.headers["Content-Disposition"]
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Robots-Tag"] = "noindex"
     return response

@@ -1,4 +1,4 @@
-"""A booth's orders and tasks, loaded and shown with what surrounds them: places in the queue, times left, progress.
+"""Orders of booths and guests, loaded and shown with what surrounds them: places in the queue, times left, progress.
 
 Takes the farm as an argument, not from a request: event streams outlive theirs.
 """
@@ -13,6 +13,7 @@ from jobs.access.booths import BoothId
 from jobs.farm import Farm
 from jobs.forecast.span import SecondsLeft
 from jobs.orders import book
+from jobs.orders.links import load_by_link
 from jobs.orders.models import Order
 from jobs.orders.states import OPEN_TASK
 from web import schemas
@@ -39,6 +40,17 @@ def load_task(farm: Farm, booth: BoothId, task_id: str) -> schemas.Task:
     seen = farm.database.read(load)
     around = _look_around(seen, booth, farm)
     return next(show_task(one, around, farm.signer) for one in seen.order.tasks if one.task_id == task_id)
+
+
+def load_guest_order(farm: Farm, token: str) -> schemas.Order:
+    """The order that a guest's link leads to, without its booth's name. Raises NotFound."""
+
+    def load(session: Session) -> Seen:
+        return _look(session, load_by_link(session, token, farm.signer, farm.settings.retention_days), farm)
+
+    seen = farm.database.read(load)
+    around = _look_around(seen, BoothId(seen.order.booth_id, ""), farm)
+    return show_order(seen.order, around, farm.signer, farm.settings.base_url)
 
 
 @dataclass(frozen=True)

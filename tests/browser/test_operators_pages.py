@@ -149,12 +149,12 @@ def test_the_guest_s_page_speaks_two_languages_and_fits_a_phone(
     visitor = make_visitor(url, size=(390, 844), language="zh-CN")
     for order_id, words in (
         ("made", "下载"),
-        ("failed", "请咨询现场工作人员"),
-        ("waits", "请稍候"),
+        ("failed", "请向现场工作人员出示取件码"),
+        ("waits", "马上开始制作"),
     ):
         page = visitor.open(guest_path(farm, order_id))
         expect(page.locator("main")).to_contain_text(words)
-        assert page.title() == "你的照片"
+        assert page.title() == "您的照片"
         assert "&#" not in page.locator("body").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert_nothing_ran(visitor)
