@@ -36,6 +36,8 @@ from jobs.resources import RESOURCES
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN, StyleShelf
 from jobs.switches import Switches
+from jobs.switches.pools import PoolSwitches
+from jobs.switches.servers import ServerSwitches
 
 REDIS_CONNECT_SECONDS = 1.0
 REDIS_COMMAND_SECONDS = 2.0
@@ -111,7 +113,8 @@ class Farm:
     @cached_property
     def switches(self) -> Switches:
         """What operators switch."""
-        return Switches(self.database, self.providers, self.shelf)
+        servers, pools = ServerSwitches(self.database), PoolSwitches(self.database, self.settings)
+        return Switches(self.database, self.providers, self.shelf, servers, pools)
 
     def taker(self, resource: str) -> Taker:
         """What a worker of this resource does at a ring."""

@@ -76,7 +76,7 @@ ONLY_HERE = {
         "jobs/forecast/*.py",
         "jobs/menu.py",
         "jobs/interventions.py",
-        "jobs/switches.py",
+        "jobs/switches/*.py",
         "jobs/admission.py",
         "web/images.py",
         "web/orders.py",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, g, send_file
+from flask_babel import gettext
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from jobs.access import booths
@@ -293,10 +296,18 @@ def heartbeat(booth: BoothId, body: Heartbeat) -> schemas.Pulse:
     """
     now = farm().database.write(booths.note_heartbeat, booth, body.to_keep())
     queue = read_queue(farm().database, farm().redis, farm().settings, farm().providers)
-    message = "" if queue["accepting"] else "The farm takes no orders at the moment."
     return schemas.Pulse(
-        server_time=show_moment(now) or "", accepting=queue["accepting"], message=message, config_version=1
+        server_time=show_moment(now) or "", accepting=queue["accepting"], message=_why_closed(queue), config_version=1
     )
+
+
+def _why_closed(queue: dict[str, Any]) -> str:
+    """For guests, in the language that the booth's browser asks for; empty while orders are taken."""
+    if queue["accepting"]:
+        return ""
+    if queue["intake_paused_until"] is not None:
+        return gettext("The photo service is taking a break. Please come back a little later.")
+    return gettext("So many pictures are being made that no more can wait. Please come back in a few minutes.")
 
 
 @api.get("/images/<token>")

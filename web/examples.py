@@ -117,6 +117,7 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
         "wait_s": {"p50": 11.4, "p90": 19.02},
         "next_eta_range_s": {"poster": {"low": 12.5, "high": 21.0}, "watercolour-cloud": None},
         "accepting": True,
+        "intake_paused_until": None,
         "resources": _RESOURCES,
         "providers": {
             "openai": {

@@ -223,6 +223,9 @@ class Queue(Shape):
         description="By style: when the picture of an order placed now would be there. Null when nothing can be said."
     )
     accepting: bool
+    intake_paused_until: str | None = Field(
+        description="A moment, or “further notice”, when staff have stopped new orders; null when they have not."
+    )
     resources: dict[str, Resource]
     providers: dict[str, ProviderState]
 

@@ -39,6 +39,14 @@ OTHERS = (
 REMAINS = (N_("input and output files, until swept there"), N_("as its terms say"))
 """What a receipt says may remain elsewhere."""
 
+SET_ASIDE = (
+    N_("not asked yet"),
+    N_("refuses connections"),
+    N_("does not stop a prompt whose time is over"),
+    N_("makes no progress: the prompt at its head does not move"),
+)
+"""Why a ComfyUI server gets no work."""
+
 
 def list_sentences() -> list[str]:
     """Why tasks failed, and every refusal's title and meaning."""

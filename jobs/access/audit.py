@@ -10,10 +10,17 @@ from sqlalchemy.orm import Session
 from jobs.access.models import AuditEntry
 from jobs.database import now_of
 
+LONGEST_SUBJECT = 100
+
 
 def note(session: Session, actor: str, action: str, subject: str, **detail: Any) -> None:
-    """Add one line: who did what to which subject (`task:<id>`, `order:<id>`, `booth:<name>`)."""
+    """Add one line: who did what to which subject (`task:<id>`, `order:<id>`, `booth:<name>`, `server:<url>`, …)."""
     session.add(AuditEntry(at=now_of(session), actor=actor, action=action, subject=subject, detail=detail))
+
+
+def server_subject(url: str) -> str:
+    """A server as a subject: its address, as much of it as the column holds."""
+    return f"server:{url}"[:LONGEST_SUBJECT]
 
 
 def list_for(session: Session, *subjects: str) -> list[AuditEntry]:

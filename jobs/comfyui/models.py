@@ -19,6 +19,9 @@ class Server(Base):
     url: Mapped[str] = mapped_column(String(200), primary_key=True)
     configured: Mapped[bool] = mapped_column(default=True)
     drained: Mapped[bool] = mapped_column(default=False)
+    """Finishes what it has and gets nothing new, until an operator returns it."""
+    drained_at: Mapped[datetime | None] = mapped_column(Moment)
+    drained_by: Mapped[str | None] = mapped_column(String(100))
     set_aside_at: Mapped[datetime | None] = mapped_column(Moment)
     why: Mapped[str | None] = mapped_column(String(300))
     stuck_prompt: Mapped[str | None] = mapped_column(String(100))

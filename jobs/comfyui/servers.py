@@ -22,6 +22,8 @@ from jobs.comfyui.models import Server
 from jobs.comfyui.sweeping import Copies
 from jobs.comfyui.workflow import what_is_missing
 from jobs.database import now_of, outbox_of
+from jobs.errors import NotFound
+from jobs.orders.calls import lock_slots
 from jobs.styles.graph import Catalog
 
 RESOURCE = "comfyui"
@@ -86,6 +88,29 @@ def set_aside(session: Session, url: str, why: str, stuck_prompt: str | None = N
     )
 
 
+def drain(session: Session, url: str, actor: str) -> bool:
+    """It finishes what it has and gets nothing new. False: it was drained already. Raises NotFound.
+
+    Once this is committed no call is opened there: whoever claims waits for the lock, and looks after it.
+    """
+    lock_slots(session, RESOURCE)
+    server = _find(session, url)
+    if server.drained:
+        return False
+    server.drained, server.drained_at, server.drained_by = True, now_of(session), actor
+    return True
+
+
+def give_back(session: Session, url: str) -> bool:
+    """A drained server gets work again. False: it was not drained. Raises NotFound."""
+    server = _find(session, url)
+    if not server.drained:
+        return False
+    server.drained, server.drained_at, server.drained_by = False, None, None
+    outbox_of(session).room.add(RESOURCE)
+    return True
+
+
 def bring_back(session: Session, url: str, catalog: Catalog | None) -> None:
     """The server answered well. `catalog`: what it offers now, or None where it was not asked."""
     now = now_of(session)
@@ -146,6 +171,13 @@ class Abilities:
             self._catalogs[catalog_id] = catalog
             self._missing[key] = missing
         return missing
+
+
+def _find(session: Session, url: str) -> Server:
+    server = session.scalar(select(Server).where(Server.url == url, Server.configured))
+    if server is None:
+        raise NotFound("There is no such server.")
+    return server
 
 
 def _save_catalog(session: Session, catalog: Catalog) -> str:

@@ -7,7 +7,6 @@ workflow's nodes and models. A step without room never blocks a later one that h
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,9 +18,10 @@ from sqlalchemy.orm import Session, joinedload
 
 from jobs.cloud.brake import read_allowed
 from jobs.comfyui.servers import Abilities, ServerState, list_states
-from jobs.database import advisory_lock, now_of
+from jobs.database import now_of
 from jobs.orders import calls
 from jobs.orders.calls import OpenCall
+from jobs.orders.limits import read_limit
 from jobs.orders.models import Call, Event, Recipe, Step, Task
 from jobs.orders.moves import Held, claim_step
 from jobs.orders.pauses import list_paused, scopes_of
@@ -36,7 +36,7 @@ RECENT_CALLS = 500
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds one resource: calls in flight in all, at each provider, and at each server."""
+    """What the settings bound one resource by: calls in flight in all, at each provider, and at each server."""
 
     total: int
     by_provider: dict[str, int]
@@ -80,7 +80,7 @@ class Claims:
 
         Raises ClaimLost when the step was canceled this instant: look again.
         """
-        advisory_lock(session, zlib.crc32(f"claim:{self._resource.name}".encode()))
+        calls.lock_slots(session, self._resource.name)
         now = now_of(session)
         _, candidate = self._find(session, now)
         if candidate is None:
@@ -101,7 +101,8 @@ class Claims:
         paused = list_paused(session, now)
         allowed = {} if self._resource.has_servers else read_allowed(session)
         load = calls.load_by_place(session, name)
-        room = self._limits.total - sum(load.values())
+        total = read_limit(session, name, self._limits.total)
+        room = total - sum(load.values())
         places = _Places(session, self._limits, self._abilities, load) if self._resource.has_servers else None
         due = False
         for step_id, position, rung, provider, style, recipe_id, call_id in chain((first,), rows):
@@ -119,7 +120,7 @@ class Claims:
                     return True, Candidate(step_id, server, None)
             else:
                 taken = sum(count for (at, _), count in load.items() if at == provider)
-                limit = self._limits.by_provider.get(provider or "", self._limits.total)
+                limit = self._limits.by_provider.get(provider or "", total)
                 if taken < min(limit, allowed.get(provider or "", limit)):
                     return True, Candidate(step_id, None, None)
         return due, None

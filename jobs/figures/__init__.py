@@ -27,7 +27,7 @@ def read_queue(
 ) -> dict[str, Any]:
     """GET /queue."""
     counts, standings = database.read(
-        lambda session: (read_counts(session, tuple(RESOURCES)), list_standings(session, providers, settings))
+        lambda session: (read_counts(session, settings.limits), list_standings(session, providers, settings))
     )
     queued = counts["open"].get("queued", 0)
     return {
@@ -35,8 +35,9 @@ def read_queue(
         "running": counts["open"].get("running", 0),
         "limit": settings.queue_limit,
         "wait_s": {"p50": percentile(counts["waits"], 0.5), "p90": percentile(counts["waits"], 0.9)},
-        "accepting": queued < settings.queue_limit and not counts["intake_paused"],
-        "resources": _resources(counts, redis, settings),
+        "accepting": queued < settings.queue_limit and counts["intake_paused_until"] is None,
+        "intake_paused_until": counts["intake_paused_until"],
+        "resources": _resources(counts, redis),
         "providers": {one.name: _show_standing(one) for one in standings if one.configured},
     }
 
@@ -51,9 +52,9 @@ def read_next(database: Database, forecast: Forecast) -> dict[str, dict[str, flo
 
 def read_stats(database: Database, redis: Redis, settings: Settings) -> dict[str, Any]:
     """GET /stats: nine fields and the resources."""
-    totals, counts = database.read(lambda session: (read_totals(session), read_counts(session, tuple(RESOURCES))))
+    totals, counts = database.read(lambda session: (read_totals(session), read_counts(session, settings.limits)))
     queued = counts["open"].get("queued", 0)
-    resources = _resources(counts, redis, settings)
+    resources = _resources(counts, redis)
     workers = sum(resource["workers"] for resource in resources.values())
     return {
         "total_submitted": totals.submitted,
@@ -69,7 +70,7 @@ def read_stats(database: Database, redis: Redis, settings: Settings) -> dict[str
     }
 
 
-def _resources(counts: dict[str, Any], redis: Redis, settings: Settings) -> dict[str, Any]:
+def _resources(counts: dict[str, Any], redis: Redis) -> dict[str, Any]:
     shown = {}
     for name in RESOURCES:
         count = count_workers(redis, name)
@@ -78,7 +79,7 @@ def _resources(counts: dict[str, Any], redis: Redis, settings: Settings) -> dict
             "workers": count.workers,
             "busy": known["in_flight"],
             "queued": known["queued"],
-            "limit": settings.limit_of(name),
+            "limit": known["limit"],
             "paused_until": known["paused_until"],
         }
     return shown
@@ -122,13 +123,13 @@ def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readin
     tallies, present, states = database.read(
         lambda session: (
             read_tallies(session),
-            read_present(session, tuple(RESOURCES)),
+            read_present(session, settings.limits),
             servers.list_states(session),
         )
     )
     slots = {}
     for name, resource in RESOURCES.items():
-        count, limit = count_workers(redis, name), settings.limit_of(name)
+        count, limit = count_workers(redis, name), present.limits[name]
         load = present.load[name]
         room = max(limit - sum(load.values()), 0)
         if resource.has_servers:

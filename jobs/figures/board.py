@@ -19,6 +19,7 @@ from jobs.database import Database, now_of
 from jobs.engine.doorbell import RedisState, ask_redis
 from jobs.engine.pools import WorkerCount, count_workers
 from jobs.orders import book, calls, watch
+from jobs.orders.limits import read_limits
 from jobs.orders.models import Pause
 from jobs.orders.pauses import list_paused
 from jobs.orders.watch import BoothSeen, FailedTask, OpenStep
@@ -35,7 +36,7 @@ BY_OPERATORS = ("resource:", "provider:", "style:", "intake")
 
 @dataclass(frozen=True)
 class Board:
-    """The farm now. Lists are in a stable order; `in_flight` is by resource, `busy_at` by ComfyUI server."""
+    """The farm now. Lists are in a stable order; `limits`, `in_flight` are by resource, `busy_at` by ComfyUI server."""
 
     now: datetime
     settings: Settings
@@ -49,6 +50,7 @@ class Board:
     changes: list[AuditEntry]
     waits_s: list[float]
     """From acceptance to the picture, of those that finished last; ascending."""
+    limits: dict[str, int]
     in_flight: dict[str, int]
     busy_at: dict[str, int]
     reconciler_age_s: float | None
@@ -119,6 +121,7 @@ def _look(session: Session, settings: Settings, providers: Mapping[str, Provider
         failed=watch.list_failed(session, now - timedelta(seconds=FAILED_SECONDS)),
         changes=watch.list_changes(session, now - timedelta(seconds=CHANGES_SECONDS), CHANGES_SHOWN),
         waits_s=book.recent_waits(session),
+        limits=read_limits(session, settings.limits),
         in_flight=dict(in_flight),
         busy_at=dict(busy_at),
         reconciler_age_s=watch.seconds_since_counted(session, now),

@@ -21,6 +21,7 @@ from jobs.database import now_of
 from jobs.engine.ladder import Ladder, Problem
 from jobs.forecast.durations import Durations
 from jobs.forecast.simulation import Leg, Line
+from jobs.orders.limits import read_limits
 from jobs.orders.models import Recipe
 from jobs.orders.pauses import list_paused, scopes_of
 from jobs.orders.pending import OpenStep, Way, list_open_steps, list_samples
@@ -79,7 +80,7 @@ def read_scene(session: Session, sources: Sources, styles: Iterable[Style]) -> S
         },
         durations=Durations(list_samples(session)),
     )
-    reading.set_out(sources, read_allowed(session))
+    reading.set_out(sources, read_allowed(session), read_limits(session, sources.settings.limits))
     steps = list_open_steps(session)
     lines = reading.queue_up(session, steps, now)
     shadows = reading.line_up_shadows(session, sources.ladder, styles)
@@ -100,11 +101,11 @@ class Reading:
     places: dict[str, Sequence[float]] = field(default_factory=dict)
     _known_bounds: dict[tuple[str, Way], tuple[str, ...] | None] = field(default_factory=dict)
 
-    def set_out(self, sources: Sources, allowed: Mapping[str, int]) -> None:
+    def set_out(self, sources: Sources, allowed: Mapping[str, int], limits: Mapping[str, int]) -> None:
         """The places of resources, of servers and of providers."""
-        for name in RESOURCES:
+        for name, limit in limits.items():
             left = self.paused.get(f"resource:{name}", 0.0)
-            self.places[f"resource:{name}"] = [left] * sources.settings.limit_of(name)
+            self.places[f"resource:{name}"] = [left] * limit
         self.places[SERVERS] = [0.0] * sum(state.usable for state in self.servers)
         for name, provider in sources.providers.items():
             left = self.paused.get(f"provider:{name}", 0.0)

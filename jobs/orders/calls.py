@@ -7,13 +7,14 @@ have) or `closed` with an outcome: succeeded, failed, rejected, unsent, lost, un
 from __future__ import annotations
 
 import uuid
+import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
-from jobs.database import now_of, outbox_of
+from jobs.database import advisory_lock, now_of, outbox_of
 from jobs.errors import ClaimLost
 from jobs.orders.events import record
 from jobs.orders.models import Call, Step, Task
@@ -32,6 +33,11 @@ class OpenCall:
     remote_id: str | None
     sent_at: datetime | None
     opened_at: datetime
+
+
+def lock_slots(session: Session, resource: str) -> None:
+    """One transaction at a time past here may open calls of a resource, or change what bounds them."""
+    advisory_lock(session, zlib.crc32(f"claim:{resource}".encode()))
 
 
 def count_in_flight(session: Session, resource: str) -> int:

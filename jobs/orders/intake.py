@@ -20,7 +20,7 @@ from jobs.media.images import Encoded
 from jobs.orders.events import raise_version, record
 from jobs.orders.models import Order, Photo, Recipe, Step, Task
 from jobs.orders.moves import count_queued, queue_first_step
-from jobs.orders.pauses import list_paused
+from jobs.orders.pauses import INTAKE, list_paused
 from jobs.orders.repairs import PASSING_KINDS, revive_task
 from jobs.styles.ladder import Choice
 from jobs.styles.options import key_of
@@ -113,7 +113,7 @@ def look(
 
 def check_room(session: Session, new: int, queue_limit: int) -> None:
     """Raise QueueFull or IntakePaused when so many new tasks cannot be taken now."""
-    if "intake" in list_paused(session, now_of(session)):
+    if INTAKE in list_paused(session, now_of(session)):
         raise IntakePaused(retry_after=PAUSED_RETRY_SECONDS)
     if count_queued(session) + new > queue_limit:
         raise QueueFull(retry_after=FULL_RETRY_SECONDS)

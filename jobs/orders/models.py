@@ -249,6 +249,17 @@ class Pause(Base):
     why: Mapped[str] = mapped_column(String(300))
     kind: Mapped[str] = mapped_column(String(16), server_default="operator")
     """rate, quota, account, breaker or budget: what a provider's brake does; operator: somebody pressed a button."""
+    actor: Mapped[str | None] = mapped_column(String(100))
+    """Who pressed it; `why` is then their reason, and may be empty."""
+
+
+class ResourceLimit(Base):
+    """How many calls of a resource may be in flight, as an operator set it. No row: what the settings say."""
+
+    __tablename__ = "resource_limits"
+
+    resource: Mapped[str] = mapped_column(String(32), primary_key=True)
+    calls: Mapped[int]
 
 
 class Tally(Base):

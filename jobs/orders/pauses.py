@@ -22,11 +22,20 @@ def path_scope(style: str, position: int, rung: int) -> str:
 def scopes_of(resource: str, provider: str | None, style: str, position: int, rung: int) -> set[str]:
     """All scopes whose pause keeps a step on this rung back."""
     return {
-        f"resource:{resource}",
+        resource_scope(resource),
         f"provider:{provider}",
         f"style:{style}",
         path_scope(style, position, rung),
     }
+
+
+INTAKE = "intake"
+"""No orders are taken. What was taken is made."""
+
+
+def resource_scope(resource: str) -> str:
+    """What a pause of a resource is called."""
+    return f"resource:{resource}"
 
 
 def pause(session: Session, scope: str, why: str, seconds: float | None = None, *, kind: str = "operator") -> None:
@@ -40,6 +49,13 @@ def pause(session: Session, scope: str, why: str, seconds: float | None = None, 
         if row.until <= now:
             row.since = now
         row.until, row.why, row.kind = until, why[:300], kind
+
+
+def pause_anew(session: Session, scope: str, why: str, seconds: float | None, *, actor: str) -> None:
+    """An operator's pause: it takes the place of any that is on, a longer one too."""
+    resume(session, scope)
+    pause(session, scope, why, seconds)
+    session.get_one(Pause, scope).actor = actor
 
 
 def find_pause(session: Session, scope: str) -> Pause | None:
@@ -56,6 +72,11 @@ def resume(session: Session, scope: str) -> None:
 def list_paused(session: Session, now: datetime) -> dict[str, Pause]:
     """The pauses that are on."""
     return {row.scope: row for row in session.scalars(select(Pause)) if row.until is None or row.until > now}
+
+
+def list_present(session: Session) -> dict[str, Pause]:
+    """The pauses that are on at this moment, by scope."""
+    return list_paused(session, now_of(session))
 
 
 def drop_ended(session: Session) -> list[str]:

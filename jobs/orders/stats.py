@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,27 +12,33 @@ from sqlalchemy.orm import Session
 
 from jobs.database import now_of
 from jobs.orders import book, calls
+from jobs.orders.limits import read_limits
 from jobs.orders.models import Step, TallyPosition
-from jobs.orders.pauses import list_paused
+from jobs.orders.pauses import INTAKE, list_paused, resource_scope
 from jobs.orders.states import ENDED_TASK
 from jobs.orders.tallies import read_tallies, total
 
 
-def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
-    """What the database knows of the present: open tasks, waits, and for each resource what waits and is in flight."""
+def read_counts(session: Session, most: Mapping[str, int]) -> dict[str, Any]:
+    """What the database knows of the present: open tasks, waits, and for each resource what waits and is in flight.
+
+    `most`: for each resource, how many calls the settings allow.
+    """
     waits = book.recent_waits(session)
+    limits = read_limits(session, most)
     paused = list_paused(session, now_of(session))
     return {
         "open": book.count_open(session),
         "waits": waits,
-        "intake_paused": "intake" in paused,
+        "intake_paused_until": show_pause(paused.get(INTAKE)),
         "resources": {
             name: {
                 "queued": _count_waiting(session, name),
                 "in_flight": calls.count_in_flight(session, name),
-                "paused_until": show_pause(paused.get(f"resource:{name}")),
+                "limit": limits[name],
+                "paused_until": show_pause(paused.get(resource_scope(name))),
             }
-            for name in resources
+            for name in most
         },
     }
 
@@ -39,24 +46,26 @@ def read_counts(session: Session, resources: tuple[str, ...]) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Present:
     """The present for /metrics: open tasks by status, how long the first of them has waited, pauses, calls in flight by
-    resource and place (a server or a provider), waiting steps by resource, seconds since the reconciler last counted.
+    resource and place (a server or a provider), limits, waiting steps by resource, seconds since the reconciler last
+    counted.
     """
 
     open: dict[str, int]
     oldest_wait_s: float
     paused: tuple[str, ...]
     load: dict[str, dict[str, int]]
+    limits: dict[str, int]
     waiting: dict[str, int]
     reconciler_age_s: float | None
 
 
-def read_present(session: Session, resources: tuple[str, ...]) -> Present:
-    """As of now, by the database's clock."""
+def read_present(session: Session, most: Mapping[str, int]) -> Present:
+    """As of now, by the database's clock. `most`: for each resource, how many calls the settings allow."""
     now = now_of(session)
     oldest = book.oldest_queued_at(session)
     rolled_at = session.scalar(select(TallyPosition.rolled_at))
     load: dict[str, dict[str, int]] = {}
-    for name in resources:
+    for name in most:
         load[name] = {}
         for (provider, server), count in calls.load_by_place(session, name).items():
             place = server or provider or ""
@@ -66,7 +75,8 @@ def read_present(session: Session, resources: tuple[str, ...]) -> Present:
         oldest_wait_s=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
         paused=tuple(sorted(list_paused(session, now))),
         load=load,
-        waiting={name: _count_waiting(session, name) for name in resources},
+        limits=read_limits(session, most),
+        waiting={name: _count_waiting(session, name) for name in most},
         reconciler_age_s=max((now - rolled_at).total_seconds(), 0.0) if rolled_at else None,
     )
 

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import SettingsError
+from jobs.resources import RESOURCES
 from jobs.settings.providers import (
     DEFAULTS,
     WITHOUT_SETTINGS,
@@ -234,6 +235,11 @@ class Settings(BaseSettings):
         """Calls of a resource that may be in flight over all machines."""
         limit = {"comfyui": self.comfyui_limit, "api": self.api_limit}[resource]
         return self.workers_of(resource) if limit is None else limit
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Resource -> calls that may be in flight over all machines; an operator may have set less."""
+        return {name: self.limit_of(name) for name in RESOURCES}
 
     def workers_of(self, resource: str) -> int:
         """Worker processes in this machine's pool of a resource."""

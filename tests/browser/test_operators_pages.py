@@ -117,7 +117,7 @@ def test_a_wrong_password_is_said_and_the_right_one_leads_on(url: str, make_visi
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="ComfyUI servers")).to_be_visible()
+    expect(page.get_by_role("heading", name="Servers and pools")).to_be_visible()
     page.get_by_role("button", name="Log out").click()  # ends every session; the others' begins after this test
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
@@ -137,7 +137,7 @@ def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor
 @pytest.mark.row(66)
 def test_the_servers_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor) -> None:
     page = operator.open("/ops/servers")
-    expect(page.locator("table").first).to_contain_text("<img src=/x onerror=")
+    expect(page.locator("main")).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
     operator.picture("ops-servers-hostile")
 

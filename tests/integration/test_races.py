@@ -77,3 +77,20 @@ def test_a_picture_that_is_finished_while_its_order_is_deleted_goes_with_it(post
         thread.join()
     assert builders.list_images(farm) == []
     assert builders.list_files(farm) == []
+
+
+def test_once_a_limit_is_lowered_no_claim_of_before_begins_any_more(postgres_farm: Farm) -> None:
+    farm = postgres_farm
+    accept(farm, 3)
+    seen: list[int] = []
+
+    def lower() -> None:
+        farm.switches.pools.set_limit("comfyui", 1, actor="admin")
+        seen.append(len(list_calls(farm)))
+
+    started = run_before(farm, "INSERT INTO calls", lower)
+    must_claim(farm)
+    for thread in started:
+        thread.join()
+    assert builders.claim(farm) is None
+    assert seen == [1] == [len(list_calls(farm))]

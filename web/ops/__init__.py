@@ -39,7 +39,7 @@ PAGES = (
     Page("ops.show_board", lazy_gettext("Board")),
     Page("ops.list_orders", lazy_gettext("Orders")),
     Page("ops.show_failures", lazy_gettext("Failures")),
-    Page("ops.show_servers", lazy_gettext("Servers"), "technician"),
+    Page("ops.show_servers", lazy_gettext("Servers and pools"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
     Page("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)"), "technician"),
 )
@@ -92,4 +92,13 @@ def logout(operator: Operator) -> ResponseReturnValue:
     return redirect(url_for("ops.login"))
 
 
-from web.ops import board, failures, order, orders, providers, servers, tasks  # noqa: E402, F401  the pages register themselves on the blueprint above
+from web.ops import (  # noqa: E402  the pages register themselves on the blueprint above
+    board,  # noqa: F401
+    failures,  # noqa: F401
+    order,  # noqa: F401
+    orders,  # noqa: F401
+    pools,  # noqa: F401
+    providers,  # noqa: F401
+    servers,  # noqa: F401
+    tasks,  # noqa: F401
+)

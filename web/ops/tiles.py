@@ -64,7 +64,7 @@ def show_tiles(board: Board, pools: Pools) -> Tiles:
 
 def _show_resource(name: str, board: Board, pools: Pools) -> Line:
     waiting = board.waiting_at(name)
-    busy, limit = board.in_flight.get(name, 0), board.settings.limit_of(name)
+    busy, limit = board.in_flight.get(name, 0), board.limits[name]
     workers = pools.workers.get(name)
     more = [_("%(busy)s of %(limit)s at work", busy=busy, limit=limit)]
     if workers is not None:

