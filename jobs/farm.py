@@ -25,6 +25,7 @@ from jobs.engine.runner import Runner
 from jobs.engine.take import Taker
 from jobs.erasure.eraser import Eraser
 from jobs.erasure.orders import Terms
+from jobs.erasure.retention import Retention
 from jobs.forecast.forecast import Forecast
 from jobs.forecast.scene import Sources
 from jobs.interventions import Interventions
@@ -106,6 +107,11 @@ class Farm:
         return Interventions(self.database, self.eraser, self.menu, self.forecast, self.bounds, self.terms, self.signer)
 
     @cached_property
+    def retention(self) -> Retention:
+        """Erases orders for their age."""
+        return Retention(self.database, self.terms, self.settings.retention_days)
+
+    @cached_property
     def eraser(self) -> Eraser:
         """Works off what is owed of deleted orders in the farm's own places."""
         return Eraser(self.database, self.storage, self.announcer.forget_progress)
@@ -137,7 +143,9 @@ class Farm:
 
     def reconciler(self) -> Reconciler:
         """The reconciler of this process."""
-        return Reconciler(self.database, self.redis, self.storage, self.ladder, self.eraser, self.settings)
+        return Reconciler(
+            self.database, self.redis, self.storage, self.ladder, self.eraser, self.retention, self.settings
+        )
 
     def close(self) -> None:
         """Give back every connection."""

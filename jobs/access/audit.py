@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs.access.models import AuditEntry
@@ -21,6 +21,11 @@ def note(session: Session, actor: str, action: str, subject: str, **detail: Any)
 def server_subject(url: str) -> str:
     """A server as a subject: its address, as much of it as the column holds."""
     return f"server:{url}"[:LONGEST_SUBJECT]
+
+
+def forget_details(session: Session, subjects: list[str]) -> None:
+    """Of subjects that are erased only who did what, and when, is kept."""
+    session.execute(update(AuditEntry).where(AuditEntry.subject.in_(subjects)).values(detail={}))
 
 
 def list_for(session: Session, *subjects: str) -> list[AuditEntry]:

@@ -39,7 +39,7 @@ class User(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, when, to what. Never changed, never deleted."""
+    """Who did what, when, to what. Never deleted; only the detail is emptied when its subject is erased."""
 
     __tablename__ = "audit"
 

@@ -32,6 +32,7 @@ from jobs.engine.stopping import StopFlag
 from jobs.erasure import owed
 from jobs.erasure.eraser import Eraser
 from jobs.erasure.hosts import HostCare
+from jobs.erasure.retention import Retention
 from jobs.errors import ClaimLost, DatabaseAway
 from jobs.media.storage import DiskStorage
 from jobs.orders import calls, pauses, repairs, rungs, tallies
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 
 ACTOR = "reconciler"
 FILES_SECONDS = 600.0
+RETENTION_SECONDS = 60.0
 TALLY_SECONDS = 5.0
 TALLY_AT_ONCE_SECONDS = 1.0
 LISTEN_SECONDS = 1.0
@@ -59,6 +61,7 @@ class Reconciler:
         storage: DiskStorage,
         ladder: Ladder,
         eraser: Eraser,
+        retention: Retention,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -66,6 +69,7 @@ class Reconciler:
         self._redis = redis
         self._storage = storage
         self._eraser = eraser
+        self._retention = retention
         self._settings = settings
         self._wake = threading.Event()
         self.stop = StopFlag()
@@ -85,6 +89,7 @@ class Reconciler:
         listener.start()
         threading.Thread(target=self._sweep_files, name="orphans", daemon=True).start()
         threading.Thread(target=self._erase, name="erasures", daemon=True).start()
+        threading.Thread(target=self._retain, name="retention", daemon=True).start()
         next_rings = next_tally = time.monotonic()
         while not self.stop.is_set():
             self._guard(self.sweep)
@@ -146,6 +151,11 @@ class Reconciler:
             pass
         self._database.write(owed.end_waits, self._settings.comfyui_urls)
 
+    def retain(self) -> None:
+        """Erase what is too old; after a shorter RETENTION_DAYS that may be much."""
+        while self._retention.keep_limit(self.stop.wait):
+            pass
+
     def roll_up(self) -> None:
         """Count what happened since the last round; after an upgrade a share of what is there, round by round."""
         until = time.monotonic() + TALLY_AT_ONCE_SECONDS
@@ -193,6 +203,10 @@ class Reconciler:
         while not self.stop.is_set():
             self._guard(self.erase)
             self.stop.wait(self._settings.sweep_s)
+
+    def _retain(self) -> None:
+        while not self.stop.wait(RETENTION_SECONDS):
+            self._guard(self.retain)
 
     def _listen(self) -> None:
         listener = Listener(self._redis, RECONCILE_CHANNEL)

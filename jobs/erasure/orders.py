@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import String, cast, delete, literal, select, update
 from sqlalchemy.orm import Session
 
+from jobs.access import audit
 from jobs.database import advisory_lock, now_of
 from jobs.erasure.models import Erasure
 from jobs.erasure.owed import COMFYUI, PROGRESS, STORAGE, show_moment
@@ -163,6 +164,8 @@ def _forget(session: Session, order: Order, now: datetime, receipt: dict[str, An
         .execution_options(synchronize_session=False)
     )
     session.execute(update(Step).where(Step.task_id.in_(task_ids)).values(detail=None))
+    subjects = [f"order:{order.order_id}", *(f"task:{task.task_id}" for task in order.tasks)]
+    audit.forget_details(session, subjects)
     session.execute(
         update(Order)
         .where(Order.id == order.id)

@@ -171,7 +171,7 @@ def without(farm: Farm, comfyui: StandIn) -> Reconciler:
     """The reconciler of a farm that has another server instead."""
     settings = farm.settings.model_copy(update={"comfyui_urls": ("http://127.0.0.1:1",)})
     farm.database.write(servers.sync_servers, settings.comfyui_urls)
-    return Reconciler(farm.database, farm.redis, farm.storage, farm.ladder, farm.eraser, settings)
+    return Reconciler(farm.database, farm.redis, farm.storage, farm.ladder, farm.eraser, farm.retention, settings)
 
 
 def test_a_sweepers_health_is_kept_with_its_server(farm: Farm, comfyui: StandIn, sweeper: SweeperServer) -> None:
