@@ -22,6 +22,7 @@ from jobs.orders import book, calls, watch
 from jobs.orders.limits import read_limits
 from jobs.orders.models import Pause
 from jobs.orders.pauses import list_paused
+from jobs.orders.promises import Kept, read_kept
 from jobs.orders.watch import BoothSeen, FailedTask, OpenStep
 from jobs.resources import RESOURCES
 from jobs.settings import Settings
@@ -30,6 +31,7 @@ FAILED_SECONDS = 1_800.0
 """How long a failure is news."""
 CHANGES_SECONDS = 900.0
 CHANGES_SHOWN = 8
+EVENING_SECONDS = 43_200.0
 BY_OPERATORS = ("resource:", "provider:", "style:", "intake")
 """Scopes whose pause may have been somebody's word."""
 
@@ -51,6 +53,8 @@ class Board:
     waits_s: list[float]
     """From acceptance to the picture, of those that finished last; ascending."""
     limits: dict[str, int]
+    promises: Kept
+    """Of this evening: EVENING_SECONDS, since an evening does not end at midnight."""
     in_flight: dict[str, int]
     busy_at: dict[str, int]
     reconciler_age_s: float | None
@@ -121,6 +125,7 @@ def _look(session: Session, settings: Settings, providers: Mapping[str, Provider
         failed=watch.list_failed(session, now - timedelta(seconds=FAILED_SECONDS)),
         changes=watch.list_changes(session, now - timedelta(seconds=CHANGES_SECONDS), CHANGES_SHOWN),
         waits_s=book.recent_waits(session),
+        promises=read_kept(session, now - timedelta(seconds=EVENING_SECONDS)),
         limits=read_limits(session, settings.limits),
         in_flight=dict(in_flight),
         busy_at=dict(busy_at),

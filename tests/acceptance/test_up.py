@@ -76,6 +76,7 @@ def rush(farm: FarmProcess, told: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     summary = json.loads(told.read_text())["summary"]
     assert summary["succeeded"] == len(set(summary["styles"][1::2])) * 2 == 18
+    assert sum(summary["promises"][outcome] for outcome in ("kept", "early", "late")) == 18
     assert 0 < summary["calls_at_once"]["comfyui"] <= 4
     assert 0 < summary["calls_at_once"]["api"] <= 2
 

@@ -24,7 +24,7 @@ from jobs.database import Base
 from jobs.errors.steps import AccountRefused, Away, Busy, OverBudget, QuotaExhausted
 from jobs.farm import Farm, connect_redis
 from jobs.orders import pauses, tallies
-from jobs.orders.models import Order, Step, TallyPosition
+from jobs.orders.models import Order, Step, TallyPosition, Task
 from jobs.settings import Settings
 from tests.builders import (
     CLOUD,
@@ -33,6 +33,7 @@ from tests.builders import (
     accept,
     change,
     fail,
+    finish,
     list_steps,
     must_claim,
     open_farm,
@@ -385,6 +386,24 @@ def test_without_the_database_the_board_still_says_what_is_wrong_and_shows_nothi
     assert "/ops/login" in client.get("/ops/").location
     with client.session_transaction() as session:
         session["until"] = until
+
+
+def test_the_board_holds_the_evening_s_promises_against_reality(well: tuple[Farm, FlaskClient]) -> None:
+    farm, client = well
+    assert 'id="promises"' not in client.get("/ops/live").text
+    ids = accept(farm, 4)
+    for task_id, (low, high) in zip(ids, [(40, 80), (40, 80), (40, 80), (10, 20)], strict=True):
+        promised = {"promised_low_at": seconds_ago(60 - low), "promised_high_at": seconds_ago(60 - high)}
+        change(farm, Task, task_id, created_at=seconds_ago(60), **promised)
+        finish(farm, must_claim(farm))
+    for number, language in enumerate(LANGUAGES):
+        page = client.get("/ops/live", query_string={"lang": language}).text
+        share = (
+            "3 of 4 pictures of the last 12 hours came when promised (75 %).",
+            "4 张照片中，3 张按预计时间完成（75 %）",
+        )
+        usual = ("Usual: promised 40 s to 1:20 min, took 1:00 min.", "预计 40 秒 至 1:20 分钟，实际 1:00 分钟")
+        assert share[number] in page and usual[number] in page
 
 
 def test_the_board_asks_few_questions_however_much_there_is(farm: Farm) -> None:

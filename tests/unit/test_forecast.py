@@ -140,7 +140,7 @@ def poster(durations: Durations, timeout_s: float = 120) -> tuple[float, float, 
 def test_an_own_measure_comes_before_the_resource_s_and_that_before_the_time_limit() -> None:
     other, elsewhere = sample(30, style="oil"), sample(5, provider="openai")
     _, usual, slow = poster(Durations([elsewhere]))
-    assert (usual, slow) == (10, 24)  # of the limit
+    assert (usual, slow) == (6, 15)  # of the limit
     quick, usual, slow = poster(Durations([other, elsewhere]))
     assert usual == 30 and quick < 15 and slow > 60  # another style's, and so the less certain
     quick, usual, slow = poster(Durations([sample(20), other, elsewhere]))

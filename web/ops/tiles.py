@@ -12,12 +12,13 @@ from jobs.access.models import AuditEntry
 from jobs.cloud.standing import Standing
 from jobs.comfyui.models import Server
 from jobs.figures.board import Board, Pools
+from jobs.orders.promises import Kept
 from jobs.orders.watch import BoothSeen
 from jobs.resources import RESOURCES
 from web.countdown import count_down
 from web.troubles.booths import SILENT_SECONDS
 from web.troubles.servers import name_server
-from web.troubles.trouble import RESOURCE_NAMES
+from web.troubles.trouble import RESOURCE_NAMES, join_sentences
 
 State = Literal["good", "eye", "bad", "off"]
 
@@ -41,6 +42,8 @@ class Tiles:
     queued: int
     running: int
     limit: int
+    promises: str
+    """This evening's promises against what became of them; empty before the first picture."""
     resources: list[Line]
     servers: list[Line]
     providers: list[Line]
@@ -54,12 +57,28 @@ def show_tiles(board: Board, pools: Pools) -> Tiles:
         queued=board.queued,
         running=board.running,
         limit=board.settings.queue_limit,
+        promises=_tell_promises(board.promises),
         resources=[_show_resource(name, board, pools) for name in RESOURCES],
         servers=[_show_server(server, board) for server in board.servers],
         providers=[_show_provider(one) for one in board.standings if one.configured],
         booths=[_show_booth(booth, board) for booth in board.booths],
         changes=board.changes,
     )
+
+
+def _tell_promises(found: Kept) -> str:
+    if found.share is None or found.promised is None or found.real is None:
+        return ""
+    judged = found.kept + found.early + found.late
+    share = _(
+        "%(kept)s of %(all)s pictures of the last 12 hours came when promised (%(share)s %%).",
+        kept=found.kept,
+        all=judged,
+        share=round(100 * found.share),
+    )
+    low, high = (count_down(seconds) for seconds in found.promised)
+    usual = _("Usual: promised %(low)s to %(high)s, took %(real)s.", low=low, high=high, real=count_down(found.real))
+    return join_sentences(share, usual)
 
 
 def _show_resource(name: str, board: Board, pools: Pools) -> Line:
