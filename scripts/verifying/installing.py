@@ -39,7 +39,8 @@ def install() -> bool:
     PLACE.mkdir(parents=True, exist_ok=True)
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Python compiles what is imported; one of the vendors' libraries has thousands of modules, of which we use ten.
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     _run([*pip, "--requirement", str(REQUIREMENTS)], os.environ)
     shutil.copy(PACKAGES, PLACE / "package.json")
     npm = [str(VENV / "bin" / "npm"), "install", "--prefix", str(PLACE), "--no-package-lock", "--ignore-scripts"]
