@@ -23,6 +23,7 @@ import requests
 from jobs.access.secret_files import admin_password
 from jobs.engine.lifeline import die_with_parent, show_stacks_on_request
 from jobs.errors import SettingsError
+from jobs.resources import RESOURCES
 from jobs.settings import Settings
 from jobs.settings.providers import DEFAULTS
 
@@ -48,7 +49,9 @@ READY_SECONDS = 60.0
 class Launcher:
     """The processes that we started, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: dict[str, list[str]]) -> None:
+        """`services`: what is kept up, by name."""
+        self.services = services
         self.environment = dict(os.environ)
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.started_at: dict[str, float] = {}
@@ -74,7 +77,7 @@ class Launcher:
         start_at: dict[str, float] = {}
         while not self.signals:
             now = time.monotonic()
-            for name, module in SERVICES.items():
+            for name, module in self.services.items():
                 code = self.processes[name].poll()
                 if code is None:
                     continue
@@ -85,7 +88,7 @@ class Launcher:
                 if now >= start_at[name]:
                     del start_at[name]
                     self.start(name, module)
-            for name in self.processes.keys() - SERVICES.keys():
+            for name in self.processes.keys() - self.services.keys():
                 if self.processes[name].poll() is not None:
                     print(f"{name} ended; the farm stops", file=sys.stderr, flush=True)
                     self.signals += 1
@@ -93,7 +96,7 @@ class Launcher:
 
     def drain(self) -> None:
         """End everything: services finish what they do, then what they needed. Another signal kills."""
-        others = [name for name in reversed(self.processes) if name not in SERVICES]
+        others = [name for name in reversed(self.processes) if name not in self.services]
         for group in (["web", "comfyui", "api"], ["reconcile"], *([name] for name in others)):
             running = [self.processes[name] for name in group if name in self.processes]
             for process in running:
@@ -136,7 +139,7 @@ def main() -> int:
         print(f"Port {settings.port} of {settings.host} is in use; set PORT to another one.", file=sys.stderr)
         return 2
     show_stacks_on_request()
-    launcher = Launcher()
+    launcher = Launcher(services_of(settings))
     signal.signal(signal.SIGTERM, launcher.note_signal)
     signal.signal(signal.SIGINT, launcher.note_signal)
     try:
@@ -144,7 +147,7 @@ def main() -> int:
             start_redis(launcher, settings)
         if arguments.simulate:
             _start_stand_ins(launcher, settings, arguments.servers, arguments.seconds)
-        for name, module in SERVICES.items():
+        for name, module in launcher.services.items():
             launcher.start(name, module)
         _introduce(launcher, settings, simulated=arguments.simulate)
         launcher.keep_up()
@@ -153,6 +156,12 @@ def main() -> int:
         if not settings.redis_url:
             settings.redis_note.unlink(missing_ok=True)
     return 0
+
+
+def services_of(settings: Settings) -> dict[str, list[str]]:
+    """The services that have something to do: a pool without workers is not started."""
+    idle = {resource for resource in RESOURCES if settings.workers_of(resource) == 0}
+    return {name: module for name, module in SERVICES.items() if name not in idle}
 
 
 def start_redis(launcher: Launcher, settings: Settings) -> None:

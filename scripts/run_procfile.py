@@ -56,7 +56,7 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 2
     honcho.manager.KILL_WAIT = longest_step_seconds(settings) + MARGIN_SECONDS
-    launcher = Launcher()
+    launcher = Launcher(services={})  # honcho keeps those up
     try:
         if not settings.redis_url:
             start_redis(launcher, settings)

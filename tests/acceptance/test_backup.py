@@ -22,13 +22,11 @@ from PIL import Image
 
 from scripts.simulators import marks
 from scripts.simulators.comfyui import StandIn
-from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually, small_portrait
 
 BOOTHS = 3
 LEAST_BEFORE = 12
-PHOTO_SIZE = (240, 320)
 PAUSE_SECONDS = 0.3
 """Between two guests of a booth: the load shall be there, and every order of it is followed to its end."""
 
@@ -75,7 +73,7 @@ class Crowd:
         number = 1_000 * (row + 1)
         while not self._stop.is_set():
             number += 1
-            photo = portrait(number, size=PHOTO_SIZE)
+            photo = small_portrait(number)
             style = "poster-framed" if number % 5 == 0 else "framed-print"
             answer = self._booth.submit(f"load-{number}", photo, style=style)
             if answer.status_code == 202:
@@ -141,7 +139,7 @@ def test_a_farm_restored_from_a_backup_under_load_has_every_task_and_goes_on(
             assert (order["status"], task["task_id"], task["photo"]["sha256"]) == ("succeeded", task_id, sha256)
             assert marks.read(Image.open(io.BytesIO(again.picture(task)))) == number
         assert requests.get(second.url + guest, timeout=10).status_code == 200
-        repeated = again.submit(before[0][0], portrait(before[0][1], size=PHOTO_SIZE), style=style_of(before[0][1]))
+        repeated = again.submit(before[0][0], small_portrait(before[0][1]), style=style_of(before[0][1]))
         assert (repeated.status_code, repeated.json()["duplicate"]) == (200, True)
     finally:
         second.kill()
@@ -154,11 +152,11 @@ def style_of(number: int) -> str:
 
 def prepare_states(booth: Booth, stand_ins: list[StandIn]) -> tuple[str, dict[str, str], list[str]]:
     """Orders that have ended in every way, and two whose prompts are held: one on each of the first two servers."""
-    booth.submit_until_taken("done", portrait(1, size=PHOTO_SIZE))
+    booth.submit_until_taken("done", small_portrait(1))
     done = booth.follow("done")
     for stand_in in stand_ins:
         stand_in.add_fault("exec_error", times=3)
-    booth.submit("fails", portrait(3, size=PHOTO_SIZE))
+    booth.submit("fails", small_portrait(3))
     booth.follow("fails")
     for stand_in in stand_ins:
         stand_in.clear_faults()
@@ -166,9 +164,9 @@ def prepare_states(booth: Booth, stand_ins: list[StandIn]) -> tuple[str, dict[st
     held: list[str] = []
     while not all(hold.happened.is_set() for hold in holds):
         held.append(f"held-{len(held)}")
-        booth.submit(held[-1], portrait(100 + len(held), size=PHOTO_SIZE))
+        booth.submit(held[-1], small_portrait(100 + len(held)))
         eventually(lambda: booth.order(held[-1])["status"] != "queued", "it has begun")
-    booth.submit("canceled", portrait(4, size=PHOTO_SIZE))
+    booth.submit("canceled", small_portrait(4))
     booth.request("POST", "/orders/canceled/cancel")
     booth.follow("canceled")
     ended: dict[str, str] = {name: booth.order(name)["status"] for name in ("done", "fails", "canceled")}

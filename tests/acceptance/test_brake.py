@@ -12,9 +12,8 @@ import requests
 
 from scripts.simulators.faults import Fault
 from scripts.simulators.inprocess import InProcess
-from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually, small_portrait
 from tests.contract.dialects import DIALECTS
 from tests.contract.dialects.dialect import Said
 from tests.surface.operators import PASSWORD, read_token
@@ -63,7 +62,7 @@ def log_in(operator: requests.Session, url: str) -> None:
 
 
 def order(booth: Booth, name: str, photos: int, style: str) -> None:
-    booth.submit_until_taken(name, *(portrait(100 + number) for number in range(photos)), style=style)
+    booth.submit_until_taken(name, *(small_portrait(100 + number) for number in range(photos)), style=style)
 
 
 def read_brake(booth: Booth, provider: str) -> dict[str, object]:

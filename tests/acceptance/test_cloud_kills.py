@@ -10,10 +10,9 @@ import pytest
 import requests
 
 from scripts.simulators.openai_images import StandIn as Openai
-from scripts.simulators.photos import portrait
 from scripts.simulators.replicate import StandIn as Replicate
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually, small_portrait
 from tests.ladders import cloud_step, write_style
 from tests.surface.operators import PASSWORD, read_token
 
@@ -47,7 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, openai: Openai, replicate
         write_style(styles, name, step)
     return {
         "STYLES_DIR": str(styles),
-        "COMFYUI_WORKERS": "1",
+        "COMFYUI_WORKERS": "0",
         "API_WORKERS": "5",
         "SILENT_S": "3",
         "CRASH_WAIT_S": "0.2",
@@ -69,7 +68,7 @@ def place(start_shared_farm: StartFarm, settings: dict[str, str]) -> tuple[FarmP
 
 
 def order(booth: Booth, name: str, style: str, *marks: int) -> None:
-    answer = booth.submit_until_taken(name, *(portrait(mark) for mark in marks), style=style)
+    answer = booth.submit_until_taken(name, *(small_portrait(mark) for mark in marks), style=style)
     assert answer.status_code == 202, answer.text
 
 

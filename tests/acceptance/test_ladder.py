@@ -10,9 +10,8 @@ import requests
 from PIL import Image
 
 from scripts.simulators.openai_images import StandIn
-from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually, small_portrait
 from tests.ladders import CLOUD_STEP, FRAME, WORKFLOW, when, write_style
 from tests.surface.operators import PASSWORD, read_token
 
@@ -36,6 +35,7 @@ def place(
     write_style(styles, "bare", CLOUD_STEP)
     farm, booth, _ = start_shared_farm(
         servers=1,
+        API_WORKERS="1",
         STYLES_DIR=str(styles),
         OPENAI_API_KEY="simulated",
         OPENAI_BASE_URL=cloud.base_url,
@@ -58,8 +58,8 @@ def test_a_refused_photo_is_delivered_framed_and_marked_and_without_an_alternati
 ) -> None:
     farm, booth = place
     refusal = cloud.add_fault("status", path="/v1/images", status=400, body=REFUSED)
-    booth.submit_until_taken("framed", portrait(1), style="laddered")
-    booth.submit_until_taken("refused", portrait(2), style="bare")
+    booth.submit_until_taken("framed", small_portrait(1), style="laddered")
+    booth.submit_until_taken("refused", small_portrait(2), style="bare")
     framed, refused = (booth.follow(name) for name in ("framed", "refused"))
     assert (framed["status"], refused["status"]) == ("succeeded", "failed")
     (task,) = framed["tasks"]
@@ -87,9 +87,9 @@ def test_a_way_that_is_switched_off_is_not_taken_and_what_waits_for_it_changes_o
         return answer.text
 
     press("providers/openai/pause")
-    booth.submit_until_taken("waits", portrait(3), style="laddered")
+    booth.submit_until_taken("waits", small_portrait(3), style="laddered")
     assert "Switched off by admin" in press("paths/laddered/0/0/off")
-    booth.submit_until_taken("new", portrait(4), style="laddered")
+    booth.submit_until_taken("new", small_portrait(4), style="laddered")
     for name in ("waits", "new"):
         order = booth.follow(name)
         assert order["status"] == "succeeded"
@@ -98,7 +98,7 @@ def test_a_way_that_is_switched_off_is_not_taken_and_what_waits_for_it_changes_o
         assert made_by["server"] and made_by["provider"] is None
     press("providers/openai/resume")
     assert "Switched off by admin" not in press("paths/laddered/0/0/on")
-    booth.submit_until_taken("as-written", portrait(5), style="laddered")
+    booth.submit_until_taken("as-written", small_portrait(5), style="laddered")
     assert booth.follow("as-written")["tasks"][0]["images"][0]["made_by"]["provider"] == "openai"
     eventually(lambda: len(cloud.log("end")) == 1, "the cloud made one picture")
     for strange in (

@@ -16,9 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from scripts.simulators.comfyui import StandIn
-from scripts.simulators.photos import portrait
 from tests.acceptance.conftest import StartFarm
-from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually, free_port
+from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, eventually, free_port, small_portrait
 
 FOLDER = ROOT / "worker_configs" / "nginx"
 WRONG_KEYS = 20
@@ -123,7 +122,7 @@ def test_an_order_is_taken_followed_and_its_guest_link_opened(
 ) -> None:
     proxy, _, booth, server = behind_nginx
     hold = server.add_fault("hold", times=1)
-    taken = booth.submit_until_taken("order", portrait(1), portrait(2), portrait(3))
+    taken = booth.submit_until_taken("order", small_portrait(1), small_portrait(2), small_portrait(3))
     assert taken.status_code == 202
     assert hold.happened.wait(30)
     with booth.request("GET", "/orders/order/events", stream=True) as events:

@@ -18,8 +18,7 @@ import requests
 
 from scripts.benching.postgres import empty_database, postgres_server
 from scripts.simulators.comfyui import Settings, StandIn
-from scripts.simulators.photos import portrait
-from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually, small_portrait
 from tests.serving import log_in
 
 BOOTH_SECONDS = 6.0
@@ -27,8 +26,7 @@ REDIS_SECONDS = 10.0
 MEGABYTE = 1_000_000
 MARGIN_MB = 400
 """Room for whoever else writes on this disk meanwhile."""
-PHOTO_SIZE = (240, 320)
-FEW = {"COMFYUI_WORKERS": "2", "API_WORKERS": "0"}
+FEW = {"COMFYUI_WORKERS": "2"}
 
 
 @dataclass
@@ -43,7 +41,7 @@ class Place:
 
     def submit(self, order_id: str, photo: bytes | None = None) -> tuple[requests.Response, float]:
         """An order with a photo of its own, and how long its answer took."""
-        photo = photo or portrait(next(self.numbers), size=PHOTO_SIZE)
+        photo = photo or small_portrait(next(self.numbers))
         begun = time.monotonic()
         answer = self.booth.submit(order_id, photo)
         return answer, time.monotonic() - begun
@@ -51,7 +49,7 @@ class Place:
     def begin(self, order_id: str) -> None:
         """An order whose prompt is in its middle, until the server's faults are cleared."""
         hold = self.server.add_fault("hold", times=1)
-        assert self.booth.submit_until_taken(order_id, portrait(next(self.numbers), size=PHOTO_SIZE)).ok
+        assert self.booth.submit_until_taken(order_id, small_portrait(next(self.numbers))).ok
         assert hold.happened.wait(30)
 
     def read_page(self) -> requests.Response:
@@ -176,7 +174,7 @@ def test_i18_a_locked_sqlite_refuses_in_time_also_twins_and_a_made_picture_is_wr
     place = on_sqlite
     place.begin("before-the-lock")
     files, before = place.files(), len(place.submissions())
-    twin = portrait(900, size=PHOTO_SIZE)
+    twin = small_portrait(900)
     lock = sqlite3.connect(place.farm.folder / "farm.sqlite3", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     try:

@@ -30,7 +30,7 @@ def cloud() -> Iterator[CloudStandIn]:
 @pytest.fixture(scope="module")
 def place(start_shared_farm: StartFarm, cloud: CloudStandIn) -> Place:
     """A farm on SQLite with one server and a cloud provider."""
-    return start_shared_farm(servers=1, OPENAI_API_KEY="simulated", OPENAI_BASE_URL=cloud.base_url)
+    return start_shared_farm(servers=1, API_WORKERS="1", OPENAI_API_KEY="simulated", OPENAI_BASE_URL=cloud.base_url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

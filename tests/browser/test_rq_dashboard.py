@@ -20,8 +20,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from scripts.simulators.comfyui import Settings, StandIn
-from scripts.simulators.photos import portrait
-from tests.acceptance.farm_process import Booth, FarmProcess, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, eventually, small_portrait
 from tests.browser.browser import Cookies, Visitor
 from tests.browser.conftest import MakeVisitor
 
@@ -56,18 +55,19 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
         folder / "data",
         COMFYUI_URLS=",".join(stand_in.url for stand_in in stand_ins),
         COMFYUI_WORKERS=str(WORKERS),
+        API_WORKERS="1",
         STYLES_DIR=str(write_hostile_style(folder / "styles")),
     )
     try:
         booth = Booth(farm.start(), farm.make_key("booth-1"))
-        booth.submit_until_taken("fails", portrait(0), style="hostile")
+        booth.submit_until_taken("fails", small_portrait(0), style="hostile")
         assert booth.follow("fails")["status"] == "failed"
         holds = []
         for stand_in in stand_ins:
             stand_in.clear_faults()
             holds.append(stand_in.add_fault("hold"))
         for number in range(BUSY + WAITING):
-            assert booth.submit(f"order-{number}", portrait(number)).status_code == 202
+            assert booth.submit(f"order-{number}", small_portrait(number)).status_code == 202
         eventually(lambda: states_of_workers(farm).count("busy") == BUSY, "all ComfyUI workers are busy")
         assert all(hold.happened.wait(30) for hold in holds)
         yield farm

@@ -37,7 +37,6 @@ class Place:
             "COMFYUI_WORKERS": str(workers),
             "COMFYUI_LIMIT": str(workers),
             "COMFYUI_DEPTH": str(workers),
-            "API_WORKERS": "0",
         }
 
     def match(self, submissions: list[Row], calls: list[Row], mark: int) -> list[tuple[Row, Row]]:

@@ -21,7 +21,6 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
         servers=1,
         COMFYUI_WORKERS="0",
         COMFYUI_LIMIT="1",
-        API_WORKERS="0",
         BOOTH_RATE=str(RATE),
     )
     yield surface
