@@ -9,21 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
 from scripts.simulators.comfyui import Settings, StandIn
-from scripts.simulators.photos import portrait
-from tests.acceptance.farm_process import Booth, FarmProcess, ended, eventually
+from tests.acceptance.farm_process import Booth, FarmProcess, ended, eventually, small_portrait
 
 HELD_SECONDS = 8.0
 """Longer than the 5 s after which honcho kills when nobody has told it better."""
 
 
 @contextmanager
-def farm_below(folder: Path, module: str) -> Iterator[tuple[FarmProcess, StandIn, Booth]]:
+def farm_below(folder: Path) -> Iterator[tuple[FarmProcess, StandIn, Booth]]:
     """A farm with one server; every process of it is killed in the end."""
     with StandIn(Settings(seconds=0.1)) as server:
-        farm = FarmProcess(folder / "data", module=module, COMFYUI_URLS=server.url).start()
+        farm = FarmProcess(folder / "data", COMFYUI_URLS=server.url).start()
         try:
             yield farm, server, Booth(farm, farm.make_key())
         finally:
@@ -41,7 +39,7 @@ def farm_below(folder: Path, module: str) -> Iterator[tuple[FarmProcess, StandIn
 def hold(server: StandIn, booth: Booth, order_id: str) -> None:
     """One prompt in work that does not end, and one step behind it in the same chain."""
     held = server.add_fault("hold", times=1)
-    booth.submit_until_taken(order_id, portrait(1), style="poster-framed")
+    booth.submit_until_taken(order_id, small_portrait(1), style="poster-framed")
     assert held.happened.wait(30)
 
 
@@ -62,19 +60,17 @@ def end_the_web(farm: FarmProcess) -> list[psutil.Process]:
     return processes
 
 
-@pytest.mark.parametrize("module", ["scripts.run_procfile", "scripts.launch"])
-def test_a_prompt_of_eight_seconds_survives_sigterm_and_a_second_signal_ends_it_at_once(
-    module: str, tmp_path: Path
-) -> None:
-    with farm_below(tmp_path, module) as (farm, server, booth):
-        assert_it_is_finished(farm, server, booth)
-        if module == "scripts.run_procfile":
-            assert_a_second_signal_ends_it(farm, server, booth)
+def test_a_prompt_of_eight_seconds_survives_sigterm_and_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with farm_below(tmp_path) as (farm, server, booth):
+        assert_it_is_finished(farm, server, booth, next_start="scripts.run_procfile")
+        assert_it_is_finished(farm, server, booth, next_start="scripts.run_procfile")
+        assert_a_second_signal_ends_it(farm, server, booth)
 
 
-def assert_it_is_finished(farm: FarmProcess, server: StandIn, booth: Booth) -> None:
-    """The prompt in work is waited for; what comes behind it is the next start's."""
-    hold(server, booth, "patient")
+def assert_it_is_finished(farm: FarmProcess, server: StandIn, booth: Booth, *, next_start: str) -> None:
+    """The prompt in work is waited for; what comes behind it is the next start's, which this module does."""
+    before = len(server.log("submit"))
+    hold(server, booth, f"patient-{before}")
     processes = end_the_web(farm)
     assert farm.process is not None
     until = time.monotonic() + HELD_SECONDS
@@ -86,7 +82,8 @@ def assert_it_is_finished(farm: FarmProcess, server: StandIn, booth: Booth) -> N
     assert ended(processes)
     assert "SIGKILL" not in (farm.folder / "up.log").read_text()
     assert list_steps(farm) == [("succeeded", 1), ("queued", 1)]
-    assert len(server.log("submit")) == 1
+    assert len(server.log("submit")) - before == 1
+    farm.module = next_start
     farm.start()
     eventually(lambda: list_steps(farm)[1] == ("succeeded", 1), "the next start finishes the chain")
 
