@@ -13,11 +13,13 @@ import requests
 from PIL import Image
 
 from jobs.settings.providers import DEFAULTS
+from scripts.launch import SERVICES
 from scripts.simulators import marks
 from scripts.simulators.photos import portrait
 from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, ended, eventually
 
 RUSH_SECONDS = 180
+EVERY_PROCESS = len(("redis", "comfyui stand-ins", "cloud stand-ins", *SERVICES))
 CELL = r"\n<td class=.short.>"
 ROW_OF_COST = re.compile(rf"<td class=.short.>(\w+)</td>\n<td>.*{CELL}\d+ / \d+</td>{CELL}([\d.]+)</td>")
 """A provider with a cost in the table of /ops/providers."""
@@ -82,7 +84,9 @@ def rush(farm: FarmProcess, told: Path) -> None:
 
 
 def test_killing_up_itself_leaves_no_process(tmp_path: Path) -> None:
-    farm = FarmProcess(tmp_path / "data", arguments=("--simulate", "--servers", "2")).start()
+    farm = FarmProcess(tmp_path / "data", arguments=("--simulate", "--servers", "2"), API_WORKERS="1")
+    farm.launch()
+    eventually(lambda: len(farm.children()) >= EVERY_PROCESS, "all of them were started")
     processes = farm.children()
     assert farm.process is not None
     farm.process.kill()
