@@ -94,7 +94,6 @@ def test_one_429_keeps_every_worker_back_and_then_they_come_one_by_one(
         assert booth.follow(name)["status"] == "succeeded", "a paused provider held others up"
     with requests.Session() as operator:
         log_in(operator, farm.url)
-        assert "openai is paused" in operator.get(f"{farm.url}/ops/", timeout=10).text
         assert "paused for" in operator.get(f"{farm.url}/ops/providers", timeout=10).text
     assert cloud.log("submit") == [], "a call was sent while the provider was paused"
     assert booth.follow("first", seconds=60)["status"] == "succeeded"
