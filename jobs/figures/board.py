@@ -18,7 +18,9 @@ from jobs.comfyui.servers import list_servers
 from jobs.database import Database, now_of
 from jobs.engine.doorbell import RedisState, ask_redis
 from jobs.engine.pools import WorkerCount, count_workers
-from jobs.orders import book, calls, watch
+from jobs.forecast.forecast import Forecast
+from jobs.forecast.span import SecondsLeft
+from jobs.orders import calls, watch
 from jobs.orders.limits import read_limits
 from jobs.orders.models import Pause
 from jobs.orders.pauses import list_paused
@@ -50,8 +52,8 @@ class Board:
     booths: list[BoothSeen]
     failed: list[FailedTask]
     changes: list[AuditEntry]
-    waits_s: list[float]
-    """From acceptance to the picture, of those that finished last; ascending."""
+    expected: tuple[float, float] | None
+    """In how many seconds a picture would be there that was ordered now, from and to; None: nothing can be told."""
     limits: dict[str, int]
     promises: Kept
     """Of this evening: EVENING_SECONDS, since an evening does not end at midnight."""
@@ -90,9 +92,9 @@ class Pools:
     workers: dict[str, WorkerCount]
 
 
-def read_board(database: Database, settings: Settings, providers: Mapping[str, Provider]) -> Board:
+def read_board(database: Database, settings: Settings, providers: Mapping[str, Provider], forecast: Forecast) -> Board:
     """The farm as its database knows it. Raises DatabaseAway."""
-    return database.read(_look, settings, providers)
+    return database.read(_look, settings, providers, forecast)
 
 
 def read_pools(redis: Redis) -> Pools:
@@ -103,7 +105,7 @@ def read_pools(redis: Redis) -> Pools:
     return Pools(state, {name: count_workers(redis, name) for name in RESOURCES})
 
 
-def _look(session: Session, settings: Settings, providers: Mapping[str, Provider]) -> Board:
+def _look(session: Session, settings: Settings, providers: Mapping[str, Provider], forecast: Forecast) -> Board:
     now = now_of(session)
     paused = list_paused(session, now)
     theirs = [scope for scope, row in paused.items() if row.kind == "operator" and scope.startswith(BY_OPERATORS)]
@@ -124,10 +126,16 @@ def _look(session: Session, settings: Settings, providers: Mapping[str, Provider
         booths=watch.list_booths(session),
         failed=watch.list_failed(session, now - timedelta(seconds=FAILED_SECONDS)),
         changes=watch.list_changes(session, now - timedelta(seconds=CHANGES_SECONDS), CHANGES_SHOWN),
-        waits_s=book.recent_waits(session),
+        expected=_expect(forecast.seconds_for_new(session)),
         promises=read_kept(session, now - timedelta(seconds=EVENING_SECONDS)),
         limits=read_limits(session, settings.limits),
         in_flight=dict(in_flight),
         busy_at=dict(busy_at),
         reconciler_age_s=watch.seconds_since_counted(session, now),
     )
+
+
+def _expect(by_style: Mapping[str, SecondsLeft | None]) -> tuple[float, float] | None:
+    """Of the style in the middle: neither the quickest nor the one that waits for a provider's pause."""
+    spans = sorted((span.low, span.high) for span in by_style.values() if span is not None)
+    return spans[len(spans) // 2] if spans else None

@@ -184,10 +184,10 @@ def redis_at_nowhere(farm: Farm) -> None:
 
 Pair = tuple[str, str]
 NOBODY = ("No guest waits", "没有客人因此等待")
-TWO_WAIT = ("2 pictures of 1 guest wait because of it, at booth-of-order-1", "1 位客人的 2 张照片因此等待")
+TWO_WAIT = ("Waiting because of it: 2 pictures of 1 guest, at booth-of-order-1", "1 位客人的 2 张照片因此等待")
 EVERY_BOOTH = ("Every booth is affected", "所有拍照亭都受影响")
 ONE_FAILED = ("1 guest at booth-of-order-1. Styles: framed-print.", "1 位客人，拍照亭：booth-of-order-1。")
-AGAIN = ("press “Try again”", "点击“重试”")
+AGAIN = ("try all of them again on the page Failures", "“失败”页面")
 LOST = ("Nothing is lost", "不会丢失任何照片")
 CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]] = {
     "disk": (
@@ -260,12 +260,12 @@ CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]
     ),
     "nothing moves": (
         (lambda farm: accept(farm, 2), lambda farm: all_steps(farm, queued_at=seconds_ago(90))),
-        "bad", ("2 pictures wait for GPU servers though nothing keeps them back", "却没有任何阻碍"), TWO_WAIT,
+        "bad", ("Waiting for GPU servers though nothing keeps them back: 2 pictures", "却没有任何阻碍"), TWO_WAIT,
         ("Look at the page Servers", "“服务器”页面"),
     ),
     "a step that is late": (
         (lambda farm: accept(farm, 1), must_claim, lambda farm: all_steps(farm, claimed_at=seconds_ago(9_000))),
-        "bad", ("1 picture should have been ready long ago", "早就该完成"), ("1 picture of 1 guest", "1 张照片"),
+        "bad", ("Should have been ready long ago: 1 picture", "早就该完成"), ("1 picture of 1 guest", "1 张照片"),
         ("Restart the farm's workers", "请重启工作进程"),
     ),
     "quota": (

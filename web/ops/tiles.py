@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from jobs.access.models import AuditEntry
 from jobs.cloud.standing import Standing
@@ -87,7 +88,7 @@ def _show_resource(name: str, board: Board, pools: Pools) -> Line:
     workers = pools.workers.get(name)
     more = [_("%(busy)s of %(limit)s at work", busy=busy, limit=limit)]
     if workers is not None:
-        more.append(_("%(count)s workers", count=workers.workers))
+        more.append(ngettext("%(num)s worker", "%(num)s workers", workers.workers))
     if waiting:
         longest = count_down(board.seconds_since(min(step.accepted_at for step in waiting)))
         more.append(_("longest wait %(time)s", time=longest))

@@ -39,7 +39,7 @@ def look_at(farm: Farm) -> Look:
     if of_database is foundations.DATABASE_AWAY:
         return look_blindly(state, (*first, *disk))
     try:
-        board = read_board(farm.database, farm.settings, farm.providers)
+        board = read_board(farm.database, farm.settings, farm.providers, farm.forecast)
     except DatabaseAway:
         return look_blindly(state, (foundations.DATABASE_AWAY, *disk))
     found = (

@@ -25,7 +25,7 @@ class Cause:
     alarms: int | None = MANY
 
 
-AGAIN = N_("Once that is well, press “Try again” for each of them on the page Orders.")
+AGAIN = N_("Once that is well, try all of them again on the page Failures: one press.")
 TOLD = N_("Nothing needs doing: the guest was told to choose another style or to take a new photo.")
 CAUSES = {
     "unavailable": Cause(N_("the service that makes them was not available"), AGAIN),
@@ -73,5 +73,5 @@ def _tell(kind: str, tasks: list[FailedTask]) -> Trouble:
         _(cause.advice),
         "bad" if cause.alarms is not None and len(tasks) >= cause.alarms else "eye",
         tell_failed(tasks),
-        Link("ops.list_orders", _("Show them"), {"status": "failed"}),
+        Link("ops.show_failures", _("Failures")),
     )

@@ -135,7 +135,7 @@ def list_stuck(board: Board, pools: Pools) -> list[Trouble]:
     if late:
         troubles.append(
             Trouble(
-                _("%(pictures)s should have been ready long ago.", pictures=count_pictures(_count_tasks(late))),
+                _("Should have been ready long ago: %(pictures)s.", pictures=count_pictures(_count_tasks(late))),
                 _("Restart the farm's workers if this stays: what they were making is taken up where it was."),
                 "bad",
                 tell_affected(late),
@@ -147,7 +147,7 @@ def list_stuck(board: Board, pools: Pools) -> list[Trouble]:
 def _tell_idle(name: str, idle: list[OpenStep]) -> Trouble:
     return Trouble(
         _(
-            "%(pictures)s wait for %(what)s though nothing keeps them back.",
+            "Waiting for %(what)s though nothing keeps them back: %(pictures)s.",
             pictures=count_pictures(_count_tasks(idle)),
             what=RESOURCE_NAMES[name],
         ),

@@ -50,7 +50,7 @@ def tell_affected(steps: Sequence[OpenStep]) -> str:
     if not steps:
         return _("No guest waits because of it.")
     return _(
-        "%(pictures)s of %(guests)s wait because of it, at %(booths)s. Styles: %(styles)s.",
+        "Waiting because of it: %(pictures)s of %(guests)s, at %(booths)s. Styles: %(styles)s.",
         pictures=count_pictures(len({step.task for step in steps})),
         guests=count_guests(len({step.order for step in steps})),
         booths=name_some(step.booth for step in steps),

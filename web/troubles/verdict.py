@@ -10,11 +10,10 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from jobs.figures.board import Board
-from jobs.orders.stats import percentile
 from web.troubles.trouble import Trouble, join_sentences
 
-FEW_WAITS = 5
-"""Pictures from which a usual wait can be told."""
+MINUTES_FROM = 90.0
+"""Seconds from which a range is told in minutes."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,22 @@ def _tell_work(board: Board | None) -> list[str]:
     if board is None:
         return []
     if not board.open:
-        return [_("No picture is being made at the moment.")]
+        return [_("No picture is being made at the moment."), *_tell_next(board)]
     running, queued = board.running, board.queued
     told = [ngettext("%(num)s picture is being made,", "%(num)s pictures are being made,", running)]
     told.append(ngettext("%(num)s waits.", "%(num)s wait.", queued) if queued else _("none waits."))
-    if len(board.waits_s) >= FEW_WAITS:
-        told.append(_("The last ones took %(range)s.", range=tell_range(board.waits_s)))
-    return told
+    return [*told, *_tell_next(board)]
 
 
-def tell_range(ascending: list[float]) -> str:
-    """`20–40 s`, `2–4 minutes`: what half and nine tenths of them did not exceed."""
-    low, high = percentile(ascending, 0.5) or 0.0, percentile(ascending, 0.9) or 0.0
-    if high < 90:
+def _tell_next(board: Board) -> list[str]:
+    if board.expected is None:
+        return []
+    return [_("A new one takes about %(range)s.", range=tell_range(*board.expected))]
+
+
+def tell_range(low: float, high: float) -> str:
+    """`20–40 seconds`, `2–4 minutes`."""
+    if high < MINUTES_FROM:
         return _("%(low)s–%(high)s seconds", low=round(low), high=round(max(high, low + 1)))
-    return _("%(low)s–%(high)s minutes", low=max(round(low / 60), 1), high=max(round(high / 60), round(low / 60) + 1))
+    least = max(round(low / 60), 1)
+    return _("%(low)s–%(high)s minutes", low=least, high=max(round(high / 60), least + 1))
