@@ -8,6 +8,7 @@ import hmac
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from ipaddress import IPv6Address, ip_address
 
@@ -19,10 +20,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from jobs.engine.changes import Watcher
+from jobs.erasure.owed import COMFYUI, OURS
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
 from jobs.figures import Readings, is_redis_up, read_metrics
 from jobs.orders.tallies import WAIT_BUCKETS, WORK_BUCKETS, Counts
+from jobs.settings import Settings
 from web.context import farm
 from web.errors import METRICS_LOCAL, METRICS_TOKEN, problem
 
@@ -108,12 +111,14 @@ class FarmCollector(Collector):
         else:
             yield _gauge("farm_database_up", "Does the database answer (1) or not (0)", 1.0)
             yield from _show_present(readings, settings.queue_limit)
+            yield from _show_kept(readings, settings)
             yield _gauge("farm_events_behind", "Events not rolled up into the tallies yet", readings.tallies.behind)
             if readings.tallies.is_whole:  # a counter is left out rather than going backwards
                 yield from _show_counts(readings.tallies.counts)
         folder = the_farm.storage.root if the_farm.storage.root.exists() else the_farm.storage.root.parent
         if folder.exists():
             yield _gauge("farm_disk_free_bytes", "Free space where photos lie", shutil.disk_usage(folder).free)
+        yield _gauge("farm_disk_warn_bytes", "Below it operators are warned", settings.disk_warn * 1_000_000)
         yield _gauge("farm_disk_reserve_bytes", "Below it no photo is taken", settings.disk_reserve_mb * 1_000_000)
 
 
@@ -202,6 +207,31 @@ def _show_present(readings: Readings, queue_limit: int) -> Iterator[Metric]:
     if present.reconciler_age_s is not None:
         yield _gauge("farm_reconciler_age_seconds", "Since the reconciler was last seen", present.reconciler_age_s)
     yield _gauge("farm_database_bytes", "Size of the database", readings.database_bytes)
+
+
+def _show_kept(readings: Readings, settings: Settings) -> Iterator[Metric]:
+    """What is owed of deleted orders, and what ComfyUI's hosts hold, as far as their sweepers say."""
+    owed = GaugeMetricFamily("farm_erasures_owed", "What is owed of deleted orders", labels=["place"])
+    oldest = GaugeMetricFamily("farm_erasures_oldest_seconds", "How long it has been owed", labels=["place"])
+    debts = {debt.place: debt for debt in readings.debts}
+    for place in (*OURS, COMFYUI):
+        owed.add_metric([place], debts[place].count if place in debts else 0)
+        oldest.add_metric([place], debts[place].oldest_s if place in debts else 0)
+    yield owed
+    yield oldest
+    if settings.sweeper_port is None:
+        return
+    now = datetime.now(UTC)
+    copies = GaugeMetricFamily("farm_copies", "Files of ours at a ComfyUI host", labels=["server"])
+    age = GaugeMetricFamily("farm_copies_oldest_seconds", "Age of the oldest of them", labels=["server"])
+    silent = GaugeMetricFamily("farm_sweeper_silent_seconds", "Since its sweeper was last well", labels=["server"])
+    for host in readings.hosts:
+        for family, moment in ((age, host.copies_oldest_at), (silent, host.sweeper_silent_at)):
+            family.add_metric([host.url], max((now - moment).total_seconds(), 0.0) if moment else 0.0)
+        if host.copies is not None:
+            copies.add_metric([host.url], host.copies)
+    yield from (copies, age, silent)
+    yield _gauge("farm_copies_max_age_seconds", "How old such a file may get", settings.copies_max_age_s)
 
 
 def _show_counts(counts: Counts) -> Iterator[Metric]:

@@ -125,9 +125,8 @@ def has_calls_left(session: Session, order_id: int, server: str) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def count_debts(session: Session) -> list[Debt]:
+def count_debts(session: Session, now: datetime) -> list[Debt]:
     """What is owed now, by kind of place."""
-    now = now_of(session)
     rows = session.execute(
         select(Erasure.place, func.count(), func.min(Erasure.since))
         .where(Erasure.done_at.is_(None))

@@ -11,10 +11,12 @@ from redis import Redis
 from jobs.cloud.provider import Provider
 from jobs.cloud.standing import Standing, list_standings
 from jobs.comfyui import servers
+from jobs.comfyui.models import Server
 from jobs.comfyui.servers import ServerState
-from jobs.database import Database
+from jobs.database import Database, now_of
 from jobs.engine.doorbell import ask_redis
 from jobs.engine.pools import count_workers
+from jobs.erasure.owed import Debt, count_debts
 from jobs.forecast.forecast import Forecast
 from jobs.orders.stats import Present, percentile, read_counts, read_present, read_totals, show_moment, show_pause
 from jobs.orders.tallies import Tallies, read_tallies
@@ -116,15 +118,19 @@ class Readings:
     servers: list[ServerState]
     slots: dict[str, Slots]
     database_bytes: int
+    debts: list[Debt]
+    hosts: list[Server]
 
 
 def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readings:
     """The readings of this moment. Raises DatabaseAway; without Redis there are no workers."""
-    tallies, present, states = database.read(
+    tallies, present, states, debts, hosts = database.read(
         lambda session: (
             read_tallies(session),
             read_present(session, settings.limits),
             servers.list_states(session),
+            count_debts(session, now_of(session)),
+            servers.list_servers(session),
         )
     )
     slots = {}
@@ -136,7 +142,7 @@ def read_metrics(database: Database, redis: Redis, settings: Settings) -> Readin
             free = (settings.comfyui_depth - load.get(state.url, 0) for state in states if state.usable)
             room = min(room, sum(max(places, 0) for places in free))
         slots[name] = Slots(count.workers, count.busy, sum(load.values()), limit, room, present.waiting[name])
-    return Readings(tallies, present, states, slots, database.count_bytes())
+    return Readings(tallies, present, states, slots, database.count_bytes(), debts, hosts)
 
 
 def is_redis_up(redis: Redis) -> bool:

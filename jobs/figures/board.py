@@ -18,6 +18,7 @@ from jobs.comfyui.servers import list_servers
 from jobs.database import Database, now_of
 from jobs.engine.doorbell import RedisState, ask_redis
 from jobs.engine.pools import WorkerCount, count_workers
+from jobs.erasure.owed import Debt, count_debts
 from jobs.forecast.forecast import Forecast
 from jobs.forecast.span import SecondsLeft
 from jobs.orders import calls, watch
@@ -60,6 +61,8 @@ class Board:
     in_flight: dict[str, int]
     busy_at: dict[str, int]
     reconciler_age_s: float | None
+    debts: list[Debt]
+    """What is owed of deleted orders."""
 
     @property
     def queued(self) -> int:
@@ -132,6 +135,7 @@ def _look(session: Session, settings: Settings, providers: Mapping[str, Provider
         in_flight=dict(in_flight),
         busy_at=dict(busy_at),
         reconciler_age_s=watch.seconds_since_counted(session, now),
+        debts=count_debts(session, now),
     )
 
 

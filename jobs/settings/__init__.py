@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1)
     retention_days: int = Field(7, ge=1)
     disk_reserve_mb: int = Field(1024, ge=0)
+    disk_warn_mb: int | None = Field(None, ge=0)
     sweeper_port: int | None = Field(None, ge=1, le=65535)
     sweeper_token: SecretStr | None = None
     copies_max_age_s: Seconds = 3600
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
         "secret_key",
         "admin_password",
         "metrics_token",
+        "disk_warn_mb",
         "sweeper_port",
         "sweeper_token",
         "comfyui_limit",
@@ -220,6 +222,11 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """What links start with: PUBLIC_URL, or the address that the web tier listens on."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def disk_warn(self) -> int:
+        """Free MB below which operators are warned: DISK_WARN_MB, or five times the reserve."""
+        return self.disk_reserve_mb * 5 if self.disk_warn_mb is None else self.disk_warn_mb
 
     def provider(self, name: str) -> ProviderSettings:
         """What is set for one cloud provider. Raises KeyError for a name that is none."""

@@ -21,6 +21,8 @@ from jobs.access.operators import ensure_admin
 from jobs.cloud import brake
 from jobs.comfyui.models import Server
 from jobs.database import Base
+from jobs.erasure.models import Erasure
+from jobs.erasure.orders import erase_order
 from jobs.errors.steps import AccountRefused, Away, Busy, OverBudget, QuotaExhausted
 from jobs.farm import Farm, connect_redis
 from jobs.orders import pauses, tallies
@@ -182,6 +184,12 @@ def redis_at_nowhere(farm: Farm) -> None:
     farm.redis = connect_redis(farm.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
 
 
+def owed_for_minutes(farm: Farm) -> None:
+    """What is owed in the storage has been so for some minutes; progress is gone."""
+    farm.database.write(lambda session: session.execute(delete(Erasure).where(Erasure.place == "progress")))
+    farm.database.write(lambda session: session.execute(update(Erasure).values(since=seconds_ago(180))))
+
+
 Pair = tuple[str, str]
 NOBODY = ("No guest waits", "没有客人因此等待")
 TWO_WAIT = ("Waiting because of it: 2 pictures of 1 guest, at booth-of-order-1", "1 位客人的 2 张照片因此等待")
@@ -193,6 +201,26 @@ CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]
     "disk": (
         (lambda farm: setattr(farm.storage, "reserve_mb", 10**9),),
         "bad", ("disk is nearly full", "磁盘"), EVERY_BOOTH, ("Free space on this disk", "磁盘"),
+    ),
+    "disk fills up": (
+        (in_settings(disk_warn_mb=10**9),),
+        "eye", ("The farm's disk fills up", "磁盘空间渐少"), NOBODY, ("RETENTION_DAYS, now 7", "现为 7 天"),
+    ),
+    "sweeper silent": (
+        (in_settings(sweeper_port=8189), lambda farm: change(
+            farm, Server, SERVER, sweeper_silent_at=seconds_ago(90), sweeper_why="nobody listens there")),
+        "eye", ("The sweeper beside the GPU server comfy-1:8188", "该端口没有程序应答"), NOBODY,
+        ("Start the service photo-farm-sweeper", "photo-farm-sweeper"),
+    ),
+    "copies too old": (
+        (in_settings(sweeper_port=8189), lambda farm: change(
+            farm, Server, OTHER_SERVER, sweeper_seen_at=seconds_ago(9), copies_oldest_at=seconds_ago(4000))),
+        "eye", ("longer than they may", "comfy-2:8188 上的客人照片存放超时"), NOBODY, ("its log says so", "日志"),
+    ),
+    "deletion overdue": (
+        (lambda farm: accept(farm), lambda farm: farm.database.write(
+            erase_order, "order-1", farm.terms, actor="booth:b"), owed_for_minutes),
+        "eye", ("Photos or pictures of deleted orders (1)", "1 个已删除订单"), NOBODY, ("look at the disk", "检查磁盘"),
     ),
     "redis": (
         (lambda farm: accept(farm, 2), redis_at_nowhere),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -34,6 +40,8 @@ from tests.builders import (
     submit,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def list_owed(farm: Farm) -> list[Erasure]:
     """What is owed and not done, oldest first."""
@@ -62,9 +70,26 @@ def photo_of(farm: Farm, task_id: int) -> str:
     return farm.database.read(lambda session: str(session.get_one(Task, task_id).photo.path))
 
 
-def erase_and_die(farm: Farm, order_id: str = "order-1") -> None:
-    """The deletion's transaction is committed; whoever made it is killed before it touches a file."""
-    farm.database.write(erase_order, order_id, farm.terms, actor="booth:b")
+KILLED_AT_THE_FIRST_FILE = """
+import os, signal
+from jobs.farm import Farm
+from jobs.settings import Settings
+farm = Farm(Settings.load(_env_file=None))
+farm.storage.delete = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+farm.interventions.delete_order("order-1", actor="booth:b")
+"""
+
+
+def delete_and_die(settings: Settings) -> None:
+    """Another process deletes the order: its transaction is committed, and it is killed before it touches a file."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(settings.data_dir),
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+    }
+    command = [sys.executable, "-c", KILLED_AT_THE_FIRST_FILE]
+    assert subprocess.run(command, env=environment, cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
 
 
 def test_what_a_killed_process_left_the_next_one_removes(settings: Settings) -> None:
@@ -72,9 +97,9 @@ def test_what_a_killed_process_left_the_next_one_removes(settings: Settings) -> 
         task_id = make_finished_order(farm)
         farm.announcer.report_progress(1, task_id, 0.5, "making")
         kept = make_finished_order(farm, "order-2")
-        erase_and_die(farm)
+        delete_and_die(settings)
         assert len(list_files(farm)) == 6, "killed before any file went"
-        assert {debt.place: debt.count for debt in farm.database.read(count_debts)} == {
+        assert {debt.place: debt.count for debt in farm.database.read(count_debts, datetime.now(UTC))} == {
             "comfyui": 1,
             "progress": 1,
             "storage": 1,

@@ -7,10 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
+from jobs.comfyui.models import Server
 from jobs.farm import Farm
 from jobs.orders import tallies
 from tests import builders
-from tests.builders import accept, finish, must_claim, open_farm
+from tests.builders import accept, change, finish, must_claim, open_farm, seconds_ago, send
 from web import create_app
 
 NEAR, FAR = "127.0.0.1", "10.0.0.9"
@@ -81,6 +82,22 @@ def test_the_figures_are_those_of_the_farm(farm: Farm) -> None:
     assert (values["farm_servers"], values["farm_redis_up"], values["farm_database_up"]) == (2, 1, 1)
     assert values["farm_reconciler_age_seconds"] < 60
     assert values["farm_database_bytes"] > 0 and values["farm_disk_free_bytes"] > 0
+
+
+def test_what_is_owed_and_what_hosts_hold_is_told(farm: Farm) -> None:
+    port = {"sweeper_port": 8189, "sweeper_token": SecretStr("known to both")}
+    accept(farm)
+    send(farm, must_claim(farm))
+    farm.interventions.delete_order("order-1", actor="booth:b")
+    change(farm, Server, builders.SERVER, copies=7, copies_oldest_at=seconds_ago(50), sweeper_silent_at=seconds_ago(20))
+    with open_farm(farm.settings, **port) as other:
+        answer = get(other)
+    text, values = answer.text, values_of(answer)
+    assert 'farm_erasures_owed{place="comfyui"} 1.0' in text and 'farm_erasures_owed{place="storage"} 1.0' in text
+    assert f'farm_copies{{server="{builders.SERVER}"}} 7.0' in text
+    assert 50 <= values["farm_copies_oldest_seconds"] < 110 and 20 <= values["farm_sweeper_silent_seconds"] < 80
+    assert values["farm_copies_max_age_seconds"] == 3600
+    assert "farm_copies" not in values_of(get(farm)), "nobody is asked"
 
 
 def test_it_answers_while_redis_and_the_database_are_away(farm: Farm) -> None:

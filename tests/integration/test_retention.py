@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -100,7 +100,7 @@ def test_a_season_goes_in_short_transactions_oldest_first_and_the_totals_stay(se
         oldest = farm.database.read(retention.list_expired, 45.0)
         assert len(oldest) == retention.ORDERS_AT_ONCE
         assert oldest == list_kept(farm)[: len(oldest)]
-        held: list[float] = []
+        held: list[Lock] = []
         old = Retention(timed(farm, held), farm.terms, 45.0)
         rounds = 1
         while old.keep_limit(never):
@@ -118,18 +118,28 @@ def test_a_season_goes_in_short_transactions_oldest_first_and_the_totals_stay(se
         assert count(farm, Event) == count_events_of_kept(farm), "what was counted of erased orders is gone"
         assert count_of_erased(farm) == (0, 0)
         assert farm.database.read(tallies.read_tallies).counts == before
-        median, longest = statistics.median(held), max(held)
+        median = statistics.median(lock.wall_s for lock in held)
+        first, *others = (lock.wall_s for lock in held)
         kind = "SQLite" if farm.database.is_sqlite else "PostgreSQL"
         print(
             f"{TOLD}retention of {ORDERS - len(kept)} orders on {kind}: {len(held)} writing transactions, "
-            f"median {median * 1000:.1f} ms, longest {longest * 1000:.1f} ms"
+            f"median {median * 1000:.1f} ms, first {first * 1000:.1f} ms, then at most {max(others) * 1000:.1f} ms, "
+            f"of our own processor {max(lock.processor_s for lock in held[1:]) * 1000:.1f} ms"
         )
-        assert median < LONGEST_SECONDS / 2
+        assert max(lock.processor_s for lock in held[1:]) < LONGEST_SECONDS, "whatever else the machine does"
 
 
-def timed(farm: Farm, held: list[float]) -> Any:
-    """The farm's database; how long each writing transaction holds its lock is noted, in seconds of processor time and
-    the disk's, not of waiting for others.
+@dataclass(frozen=True)
+class Lock:
+    """How long a writing transaction held its lock, and how much of that was work of ours."""
+
+    wall_s: float
+    processor_s: float
+
+
+def timed(farm: Farm, held: list[Lock]) -> Any:
+    """The farm's database; of each writing transaction is noted how long it held its lock. The first of a process is
+    the one that compiles the statements.
     """
 
     class Timed:
@@ -137,15 +147,14 @@ def timed(farm: Farm, held: list[float]) -> Any:
 
         @staticmethod
         def write(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            began = 0.0
+            began: list[float] = []
 
             def noting(session: Any) -> Any:
-                nonlocal began
-                began = time.perf_counter()
+                began[:] = time.perf_counter(), time.thread_time()
                 return function(session, *args, **kwargs)
 
             result = farm.database.write(noting)
-            held.append(time.perf_counter() - began)
+            held.append(Lock(time.perf_counter() - began[0], time.thread_time() - began[1]))
             return result
 
     return Timed

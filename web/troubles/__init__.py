@@ -11,7 +11,7 @@ from functools import cached_property
 from jobs.errors import DatabaseAway
 from jobs.farm import Farm
 from jobs.figures.board import Board, Pools, read_board, read_pools
-from web.troubles import booths, failures, foundations, pools, providers, servers
+from web.troubles import booths, failures, foundations, keeping, pools, providers, servers
 from web.troubles.trouble import Trouble
 
 __all__ = ["Look", "Trouble", "list_troubles", "look_at"]
@@ -55,6 +55,9 @@ def look_at(farm: Farm) -> Look:
         *failures.list_failed(board),
         *pools.ask_queue(board),
         *booths.list_silent(board),
+        *keeping.ask_room(farm.storage, farm.database, farm.settings),
+        *keeping.list_unswept(board),
+        *keeping.list_overdue(board),
     )
     return Look(board, state, found)
 
