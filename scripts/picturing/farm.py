@@ -1,4 +1,4 @@
-"""`./scripts/up --simulate` in a folder that is thrown away, its booths, and its stand-ins, which can be told to fail."""
+"""`./scripts/up --simulate` in a folder that is thrown away: its booths, and stand-ins that can be told to fail."""
 
 from __future__ import annotations
 
