@@ -72,7 +72,7 @@ def behind_nginx(
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"{user} daemon off; pid {folder}/pid; error_log stderr; events {{}} "
-        f"http {{ access_log off; {temporary} include {folder}/site.conf; }}"
+        f"http {{ access_log {folder}/access.log; {temporary} include {folder}/site.conf; }}"
     )
     with (folder / "log").open("wb") as log:
         program = next(path for path in ("/usr/sbin/nginx", "/usr/bin/nginx") if Path(path).exists())
@@ -84,6 +84,7 @@ def behind_nginx(
     finally:
         nginx.terminate()
         nginx.wait(10)
+    assert (folder / "access.log").read_text() == "", "links of guests stand in no log"
 
 
 class ProxiedBooth(Booth):
