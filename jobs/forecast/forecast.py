@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from jobs.database import now_of
@@ -17,10 +20,14 @@ from jobs.forecast.span import SecondsLeft, Span, count_down
 from jobs.orders import promises
 from jobs.styles.shelf import StyleShelf
 
+log = logging.getLogger(__name__)
+
 FRESH_SECONDS = 1.0
 """How long a look serves. A server that is set aside is in everybody's times after that."""
 USABLE_SECONDS = 3.0
 """How old a look may be for those who would have to wait while somebody else takes the next one."""
+BLIND_SECONDS = 10.0
+"""After a look that failed by a defect: nothing is said, and nothing tried."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class Outlook:
     """Style -> when a task of it would be done that was accepted now; styles that can be had, and not all of those."""
 
 
+NOTHING = Outlook({}, {})
+
+
 class Forecast:
     """One process's forecast; its threads share it."""
 
@@ -41,8 +51,9 @@ class Forecast:
         self._shelf = shelf
         self._lock = threading.Lock()
         self._scene: Scene | None = None
-        self._outlook = Outlook({}, {})
+        self._outlook = NOTHING
         self._looked_at = -USABLE_SECONDS
+        self._blind_until = 0.0
 
     def seconds_left(self, session: Session, task_ids: Collection[int]) -> dict[int, SecondsLeft | None]:
         """For each of these open tasks, by row id, how long it will take from now; None when nothing can be said."""
@@ -64,6 +75,8 @@ class Forecast:
 
     def look(self, session: Session, task_ids: Collection[int] = ()) -> Outlook:
         """The outlook of this second; if need be of this moment, so that it knows these tasks."""
+        if time.monotonic() < self._blind_until:
+            return NOTHING
         outlook, age = self._outlook, time.monotonic() - self._looked_at
         knows_all = outlook.tasks.keys() >= set(task_ids)
         if knows_all and age < FRESH_SECONDS:
@@ -73,6 +86,12 @@ class Forecast:
             return outlook
         try:
             return self._look_again(session, set(task_ids))
+        except (DBAPIError, PoolTimeoutError):
+            raise
+        except Exception:  # a guest's order is worth more than its forecast: it is taken, and nothing is said
+            log.exception("nothing can be forecast")
+            self._blind_until = time.monotonic() + BLIND_SECONDS
+            return NOTHING
         finally:
             self._lock.release()
 

@@ -13,8 +13,9 @@ from sqlalchemy import event
 from jobs.comfyui import servers
 from jobs.comfyui.models import Server
 from jobs.farm import Farm
+from jobs.forecast import forecast
 from jobs.forecast.span import SecondsLeft
-from jobs.orders import pauses
+from jobs.orders import limits, pauses, pending
 from jobs.orders.models import Call
 from jobs.settings import Settings
 from tests import builders
@@ -111,7 +112,9 @@ def test_a_pause_is_waited_for_and_one_without_an_end_leaves_nothing_to_say(farm
     assert after.low > 60 and look_at(farm, here).middle <= before[here].middle + 1  # type: ignore[union-attr]
     farm.database.write(pauses.pause, f"style:{ONE_STEP}", "out of frames")
     farm.database.write(pauses.pause, "resource:api", "the line is down")
-    assert look(farm, [here, there]) == {here: None, there: None}
+    other = accept(farm, 1, style=TWO_STEPS, order_id="other")[0]
+    found = look(farm, [here, there, other])
+    assert found[here] is None and found[there] is None and found[other] is not None
 
 
 def test_a_chain_waits_in_the_queues_of_both_its_resources(farm: Farm) -> None:
@@ -133,6 +136,15 @@ def test_what_runs_counts_from_its_start_and_on_a_lost_server_from_anew(farm: Fa
     assert 3 < look_at(farm, task_id).middle < 7
     farm.database.write(servers.set_aside, str(claimed.call.server), "it does not answer")
     assert look_at(farm, task_id).middle > 19
+
+
+def test_a_server_makes_one_picture_at_a_time_though_it_holds_two(farm: Farm) -> None:
+    make_measured(farm, 20)
+    farm.database.write(servers.set_aside, OTHER_SERVER, "it does not answer")
+    ids = accept(farm, 2)
+    assert {must_claim(farm).call.server, must_claim(farm).call.server} == {SERVER}
+    seen = look(farm, ids)
+    assert [round(seen[task_id].middle / 20) for task_id in ids] == [1, 2]  # type: ignore[union-attr]
 
 
 def test_a_step_waits_for_its_retry_and_only_for_servers_that_can_make_it(farm: Farm) -> None:
@@ -172,3 +184,36 @@ def test_a_look_serves_everybody_for_a_second_and_asks_as_many_questions_of_a_lo
         assert other.database.read(other.forecast.look, fresh).tasks[fresh[0]] is not None
     assert len([text for text in statements if "FROM" in text]) <= 2  # the new ones, and on PostgreSQL the clock
     other.close()
+
+
+def test_a_server_s_picture_is_measured_without_its_wait_for_the_one_before_it(farm: Farm) -> None:
+    accept(farm, 3)
+    for closed_ago in (14, 8):
+        claimed = must_claim(farm)
+        finish(farm, claimed)
+        times = {"opened_at": builders.seconds_ago(20), "closed_at": builders.seconds_ago(closed_ago)}
+        change(farm, Call, claimed.call.id, server=SERVER, **times)
+    builders.fail(farm, must_claim(farm))  # what fails tells nothing of how long a picture takes
+    samples = farm.database.read(pending.list_samples)
+    assert [round(sample.seconds) for sample in samples] == [6, 6]
+
+
+def test_a_lowered_limit_is_in_the_times_too(farm: Farm) -> None:
+    make_measured(farm, 10)
+    last = accept(farm, 4)[-1]
+    before = look_at(farm, last)
+    farm.database.write(limits.set_limit, "comfyui", 1, 10)
+    assert look_at(farm, last).middle > before.middle + 15
+
+
+def test_a_forecast_that_fails_costs_nobody_an_order(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(forecast, "simulate", fail)
+    ids = accept(farm, 1)
+    assert builders.get_task(farm, ids[0]).promised_low_at is None
+    assert farm.database.read(farm.forecast.seconds_left, ids) == {ids[0]: None}
+    assert [record.message for record in caplog.records].count("nothing can be forecast") == 1

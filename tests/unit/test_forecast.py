@@ -43,6 +43,7 @@ def middles(lines: Sequence[Line], **places: list[float]) -> dict[int | str, flo
         ([line(1, 10)], {"gpu": []}, {}),
         ([line(1, 10), line(2, 4)], {"gpu": [0, 5]}, {1: 10, 2: 9}),  # a second server comes back
         ([line(1, 5, ready=7), line(2, 5)], {"gpu": [0]}, {1: 12, 2: 5}),  # who waits for a retry blocks nobody
+        ([line(2, 10, bounds=(GPU, SERVERS)), line(1, 10)], {"gpu": [0], "servers": [0]}, {2: 10, 1: 20}),
         (
             [line(1, 10, bounds=(GPU, SERVERS)), line(2, 10, bounds=(GPU, SERVERS))],
             {"gpu": [0, 0], "servers": [0]},
@@ -50,7 +51,17 @@ def middles(lines: Sequence[Line], **places: list[float]) -> dict[int | str, flo
         ),
         ([line(1, 10, bounds=(CLOUD,)), line(2, 10)], {"gpu": [0], "cloud": []}, {2: 10}),  # no room keeps nobody back
     ],
-    ids=["two places", "paused", "stopped", "no place", "comes back", "retry", "two bounds", "another resource"],
+    ids=[
+        "two places",
+        "paused",
+        "stopped",
+        "no place",
+        "comes back",
+        "retry",
+        "in order",
+        "two bounds",
+        "another resource",
+    ],
 )
 def test_a_queue_drains_in_order_over_the_places_there_are(
     lines: list[Line], places: dict[str, list[float]], done: dict[int, float]
@@ -62,6 +73,11 @@ def test_a_chain_counts_the_queues_of_both_its_resources() -> None:
     chain = Line(9, (Leg((GPU,), exactly(10)), Leg((CLOUD,), exactly(5))))
     ahead = [line(1, 10), line(2, 40, bounds=(CLOUD,))]
     assert middles([*ahead, chain], gpu=[0], cloud=[0]) == {1: 10, 2: 40, 9: 45}
+
+
+def test_a_later_step_waits_for_its_own_pause() -> None:
+    chain = Line(1, (Leg((GPU,), exactly(10)), Leg((CLOUD,), exactly(5), ready=30)))
+    assert middles([chain], gpu=[0], cloud=[0]) == {1: 35}
 
 
 def test_what_runs_is_counted_from_its_start_and_an_overdue_step_is_never_done_at_once() -> None:
