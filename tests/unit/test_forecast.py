@@ -168,7 +168,13 @@ def test_a_measured_range_is_in_order_within_the_limit_and_calmer_in_a_row(secon
     found = measure(seconds, limit)
     quick, usual, slow = found.alone
     assert 0 < quick <= usual <= slow <= max(limit, usual)
-    assert quick <= found.in_a_row[0] <= usual <= found.in_a_row[2] <= slow
+    least, mean, most = found.in_a_row
+    assert quick - 1e-9 <= least <= mean + 1e-9 and mean - 1e-9 <= most <= slow + 1e-9
+
+
+def test_a_row_of_pictures_takes_the_mean_which_slow_ones_raise() -> None:
+    found = measure([6.0] * 24 + [9.0] * 6, 400)
+    assert found.alone[1] == 6 and found.in_a_row[1] == pytest.approx(6.6)
 
 
 def test_more_measures_make_it_surer_and_a_few_strange_ones_do_not_count() -> None:
