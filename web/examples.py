@@ -153,6 +153,7 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
                     "place": "comfyui",
                     "server": "http://10.0.0.11:8188",
                     "what": "input and output files, until swept there",
+                    "until": "2026-11-24T20:02:11.120Z",
                 }
             ],
         },

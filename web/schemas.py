@@ -252,6 +252,8 @@ class Remain(BaseModel):
 
     place: str
     what: str
+    until: Moment | None = Field(None, description="When it is gone at the latest, where that can be promised.")
+    gone_at: Moment | None = Field(None, description="When it was found gone.")
 
 
 class Receipt(Shape):

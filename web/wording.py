@@ -36,7 +36,11 @@ OTHERS = (
     N_("delete"),
     N_("new link"),
 )
-REMAINS = (N_("input and output files, until swept there"), N_("as its terms say"))
+REMAINS = (
+    N_("input and output files, until swept there"),
+    N_("input and output files, until that host removes them for their age"),
+    N_("as its terms say"),
+)
 """What a receipt says may remain elsewhere."""
 
 SET_ASIDE = (

@@ -66,17 +66,15 @@ def erase_order(session: Session, order_id: str, terms: Terms, *, actor: str, bo
     paths = book.list_files(session, order)
     ends_at = now + timedelta(seconds=terms.copies_max_age_s)
     prompts, providers = _list_calls(session, order)
-    what = SWEPT_THERE if terms.has_sweepers else SWEPT_BY_AGE
+    # Without a sweeper to ask nobody can promise a moment.
+    how = {"what": SWEPT_THERE, "until": show_moment(ends_at)} if terms.has_sweepers else {"what": SWEPT_BY_AGE}
     receipt: dict[str, Any] = {
         "order_id": order.order_id,
         "deleted_at": show_moment(now),
         "tasks": len(order.tasks),
         "files": len(paths),
         "may_remain": [
-            *(
-                {"place": "comfyui", "server": server, "what": what, "until": show_moment(ends_at)}
-                for server in prompts
-            ),
+            *({"place": "comfyui", "server": server} | how for server in prompts),
             *({"place": "provider", "provider": name, "what": AS_ITS_TERMS_SAY} for name in providers),
         ],
     }

@@ -88,6 +88,7 @@ def test_a_deleted_orders_copies_go_from_its_host_and_its_receipt_tells_when(far
     gone, kept = make(farm, comfyui), make(farm, comfyui, "order-2")
     receipt = farm.interventions.delete_order("order-1", actor="booth:b")
     assert receipt["may_remain"][0]["what"] == "input and output files, until swept there"
+    assert receipt["may_remain"][0]["until"] > receipt["deleted_at"]
     look_after(farm, comfyui)
     assert (list_copies(comfyui, gone), len(list_copies(comfyui, kept))) == ([], 2)
     assert get_debt(farm).done_at is None, "a worker may just be uploading"
