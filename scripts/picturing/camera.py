@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from scripts.simulators.photos import portrait
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 DESK, PHONE, KIOSK = (1280, 800), (390, 844), (1280, 800)
 LARGEST_BYTES = 120_000

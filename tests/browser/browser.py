@@ -22,7 +22,8 @@ from playwright.sync_api import (
 
 Cookies = StorageState
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
+"""Without the windows that nobody sees: a page costs a third of what it does in the whole browser."""
 ARGUMENTS = [
     "--no-sandbox",  # tests may run as root, where Chromium's own sandbox cannot
     "--disable-gpu",
