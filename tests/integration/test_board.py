@@ -430,7 +430,7 @@ def test_the_board_holds_the_evening_s_promises_against_reality(well: tuple[Farm
             "3 of 4 pictures of the last 12 hours came when promised (75 %).",
             "4 张照片中，3 张按预计时间完成（75 %）",
         )
-        usual = ("Usual: promised 40 s to 1:20 min, took 1:00 min.", "预计 40 秒 至 1:20 分钟，实际 1:00 分钟")
+        usual = ("Usual: promised 40 s to 1:20 min, took 1:00 min.", "预计 40 秒–1:20 分钟，实际 1:00 分钟")
         assert share[number] in page and usual[number] in page
 
 
