@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from jobs.orders.pending import Sample, Way
 
-NEWEST = 30
+NEWEST = 20
 """Of how many calls of one kind the spread is taken: enough to be steady, few enough to follow a change."""
 EDGE = 0.1
 """The quickest and the slowest tenth are left aside."""
+DRIFT = 1.15
+"""All of them may become so many times quicker or slower together: a warm machine, a busy network."""
 FEW = 0.5
-"""With n measured calls the spread is widened by this divided by the root of n: one alone may be off by half."""
+"""With n measured calls it is this divided by the root of n more: one alone may be off by far."""
 CALMING = 0.5
 """Of many calls in a row only so much of the spread adds up: slow and quick ones even out."""
 OTHER_STYLE = 2.0
@@ -65,12 +67,16 @@ class Durations:
 def measure(seconds: Sequence[float], timeout_s: float) -> Duration:
     """The spread of measured seconds, the wider the fewer there are. Raises IndexError without any."""
     ascending = sorted(seconds)
-    margin = 1 + FEW / math.sqrt(len(ascending))
-    usual = ascending[len(ascending) // 2]
     edge = int(len(ascending) * EDGE)
-    quick, slow = ascending[edge] / margin, ascending[-1 - edge] * margin
-    slow = max(min(slow, timeout_s), usual)
+    low, usual, high = ascending[edge], ascending[len(ascending) // 2], ascending[-1 - edge]
     # A row of them takes the mean of each, which a few slow ones raise above the median.
-    steady = statistics.fmean(min(max(one, quick), slow) for one in ascending)
-    in_a_row = (steady - (steady - quick) * CALMING, steady, steady + (slow - steady) * CALMING)
-    return Duration((quick, usual, slow), in_a_row)
+    steady = statistics.fmean(min(max(one, low), high) for one in ascending)
+    margin = DRIFT + FEW / math.sqrt(len(ascending))
+
+    def spread(low: float, middle: float, high: float) -> tuple[float, float, float]:
+        return low / margin, middle, max(min(high * margin, timeout_s), middle)
+
+    return Duration(
+        alone=spread(low, usual, high),
+        in_a_row=spread(steady - (steady - low) * CALMING, steady, steady + (high - steady) * CALMING),
+    )
