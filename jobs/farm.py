@@ -37,6 +37,7 @@ from jobs.resources import RESOURCES
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN, StyleShelf
 from jobs.switches import Switches
+from jobs.switches.booths import BoothSwitches
 from jobs.switches.pools import PoolSwitches
 from jobs.switches.servers import ServerSwitches
 
@@ -120,7 +121,7 @@ class Farm:
     def switches(self) -> Switches:
         """What operators switch."""
         servers, pools = ServerSwitches(self.database), PoolSwitches(self.database, self.settings)
-        return Switches(self.database, self.providers, self.shelf, servers, pools)
+        return Switches(self.database, self.providers, self.shelf, servers, pools, BoothSwitches(self.database))
 
     def taker(self, resource: str) -> Taker:
         """What a worker of this resource does at a ring."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from jobs.access import audit, booths
 from jobs.database import Database
 from jobs.database.migrate import migrate
 from jobs.errors import FarmError
 from jobs.settings import Settings
+from jobs.switches.booths import BoothSwitches
+
+ACTOR = "command line"
 
 
 def main() -> int:
@@ -34,14 +36,12 @@ def main() -> int:
 
 
 def change_key(database: Database, name: str, *, rotate: bool, revoke: bool) -> str | None:
-    """Carry out what was asked, and note it in the audit; returns the new key if there is one."""
+    """Carry out what was asked, with its audit; returns the new key if there is one."""
+    booths = BoothSwitches(database)
     if revoke:
-        database.write(booths.revoke_key, name)
-        database.write(audit.note, "command line", "revoke key", f"booth:{name}")
+        booths.revoke(name, actor=ACTOR)
         return None
-    key = database.write(booths.rotate_key if rotate else booths.create_booth, name)
-    database.write(audit.note, "command line", "rotate key" if rotate else "create key", f"booth:{name}")
-    return key
+    return booths.rotate(name, actor=ACTOR) if rotate else booths.add(name, actor=ACTOR)
 
 
 if __name__ == "__main__":

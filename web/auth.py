@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from flask import g, redirect, request, session, url_for
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -48,10 +48,21 @@ def authenticate_booth() -> BoothId:
 
 def check_booth_rate(booth: BoothId) -> None:
     """Count one submission of a booth. Raises BoothTooFast."""
-    rate = parse(f"{farm().settings.booth_rate} per minute")
+    rate = _rate_of(booth.rate)
     if not _limiter.hit(rate, "booth", str(booth.id)):
         reset, _ = _limiter.get_window_stats(rate, "booth", str(booth.id))
         raise BoothTooFast(retry_after=max(1, int(reset - time.time()) + 1))
+
+
+def count_of_booth(booth_id: int, rate: int | None) -> tuple[int, int]:
+    """(submissions of a booth in the last minute, how many it may). `rate`: its own, or None."""
+    limit = _rate_of(rate)
+    _, left = _limiter.get_window_stats(limit, "booth", str(booth_id))
+    return limit.amount - left, limit.amount
+
+
+def _rate_of(rate: int | None) -> RateLimitItem:
+    return parse(f"{farm().settings.booth_rate if rate is None else rate} per minute")
 
 
 def log_in(username: str, password: str) -> Operator | None:

@@ -195,10 +195,11 @@ class Heartbeat(Input):
 
     app_version: Annotated[Any, Field(description="The booth software's version.", examples=["2.4.1"])] = None
     printer: Annotated[Any, Field(description="The printer's state in a word.", examples=["ready"])] = None
+    waiting_to_send: Annotated[Any, Field(description="Orders that wait in the booth to be sent.", examples=[2])] = None
 
     def to_keep(self) -> dict[str, str]:
         """The known fields that hold a plain value, as short text that every page can show."""
-        known = {"app_version": self.app_version, "printer": self.printer}
+        known = {"app_version": self.app_version, "printer": self.printer, "waiting_to_send": self.waiting_to_send}
         return {
             name: clean_text(str(value))[:MAX_KEPT_CHARACTERS]
             for name, value in known.items()

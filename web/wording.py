@@ -43,6 +43,21 @@ REMAINS = (
 )
 """What a receipt says may remain elsewhere."""
 
+ROLE_NAMES = {"attendant": N_("attendant"), "technician": N_("technician"), "owner": N_("owner")}
+ACTORS = (N_("command line"),)
+"""Who may stand in the audit and is no operator."""
+CONFLICTS = (
+    N_("A booth's name has 1 to 64 letters, digits, - or _, and starts with a letter or digit."),
+    N_("There is a booth of this name already. Give it a new key instead."),
+    N_("An operator's name has 1 to 64 letters, digits, ., - or _, and starts with a letter or digit."),
+    N_("There is an operator of this name already."),
+    N_("admin belongs to the farm. Its password is set by ADMIN_PASSWORD and a restart."),
+    N_("You cannot change your own role or remove yourself. Another owner can."),
+    N_("This is the last owner. Make somebody else an owner first."),
+    N_("There is no such role."),
+)
+"""Why a change of booths or operators was refused."""
+
 SET_ASIDE = (
     N_("not asked yet"),
     N_("refuses connections"),

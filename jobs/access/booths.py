@@ -23,10 +23,11 @@ KEY_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class BoothId:
-    """Which booth is asking."""
+    """Which booth is asking. `rate`: how many orders it may send in a minute, where it is not BOOTH_RATE."""
 
     id: int
     name: str
+    rate: int | None = None
 
 
 def create_booth(session: Session, name: str) -> str:
@@ -34,7 +35,7 @@ def create_booth(session: Session, name: str) -> str:
     if not BOOTH_NAME.fullmatch(name):
         raise Conflict("A booth's name has 1 to 64 letters, digits, - or _, and starts with a letter or digit.")
     if session.scalar(select(Booth.id).where(Booth.name == name)) is not None:
-        raise Conflict(f"There is a booth {name} already; --rotate gives it a new key.")
+        raise Conflict("There is a booth of this name already. Give it a new key instead.")
     key = _new_key()
     session.add(Booth(name=name, key_sha256=_digest(key), created_at=now_of(session)))
     return key
@@ -54,6 +55,11 @@ def revoke_key(session: Session, name: str) -> None:
     booth.key_sha256, booth.revoked_at = None, now_of(session)
 
 
+def set_rate(session: Session, name: str, rate: int | None) -> None:
+    """How many orders a booth may send in a minute; None: BOOTH_RATE. Raises NotFound."""
+    _find(session, name).rate = rate
+
+
 def authenticate(session: Session, key: str) -> BoothId:
     """The booth that a key belongs to. Raises NotAuthenticated."""
     if not KEY_FORM.fullmatch(key):
@@ -62,7 +68,7 @@ def authenticate(session: Session, key: str) -> BoothId:
     booth = session.scalar(select(Booth).where(Booth.key_sha256 == digest))
     if booth is None or not hmac.compare_digest(booth.key_sha256 or "", digest):
         raise NotAuthenticated()
-    return BoothId(booth.id, booth.name)
+    return BoothId(booth.id, booth.name, booth.rate)
 
 
 def note_heartbeat(session: Session, booth: BoothId, report: dict[str, Any]) -> datetime:

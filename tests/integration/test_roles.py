@@ -60,9 +60,21 @@ MAY: dict[str, tuple[str, ...]] = {
         "resume_resource",
         "pause_intake",
         "resume_intake",
+        "show_booths",
+        "show_audit",
         "rq_dashboard.*",
     ),
-    "owner": (),
+    "owner": (
+        "add_booth",
+        "rotate_key",
+        "revoke_key",
+        "set_rate",
+        "show_operators",
+        "add_operator",
+        "change_role",
+        "set_password",
+        "remove_operator",
+    ),
 }
 """Role -> the views that need it, without `ops.`"""
 WORDS = {"state": "off"}

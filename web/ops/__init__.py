@@ -40,7 +40,10 @@ PAGES = (
     Page("ops.list_orders", lazy_gettext("Orders")),
     Page("ops.show_failures", lazy_gettext("Failures")),
     Page("ops.show_servers", lazy_gettext("Servers and pools"), "technician"),
+    Page("ops.show_booths", lazy_gettext("Booths"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
+    Page("ops.show_audit", lazy_gettext("Who pressed what"), "technician"),
+    Page("ops.show_operators", lazy_gettext("Operators"), "owner"),
     Page("rq_dashboard.queues_overview", lazy_gettext("RQ (technicians)"), "technician"),
 )
 """Each page, in the order of the menu."""
@@ -93,8 +96,11 @@ def logout(operator: Operator) -> ResponseReturnValue:
 
 
 from web.ops import (  # noqa: E402  the pages register themselves on the blueprint above
+    audit,  # noqa: F401
     board,  # noqa: F401
+    booths,  # noqa: F401
     failures,  # noqa: F401
+    operators,  # noqa: F401
     order,  # noqa: F401
     orders,  # noqa: F401
     pools,  # noqa: F401

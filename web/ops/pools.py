@@ -11,6 +11,7 @@ from jobs.errors import Conflict
 from web.auth import needs_role
 from web.context import farm
 from web.ops import ops
+from web.ops.numbers import read_number
 from web.wording import N_
 
 LONGEST_REASON = 200
@@ -22,7 +23,7 @@ LONGEST_PAUSE = 24 * 60
 @needs_role("technician")
 def set_limit(operator: Operator, resource: str) -> ResponseReturnValue:
     """How many calls of a resource may be in flight."""
-    limit = _read_number("limit") or 0
+    limit = read_number(request.form.get("limit", "")) or 0
     try:
         farm().switches.pools.set_limit(resource, limit, actor=operator.username)
     except Conflict:
@@ -73,12 +74,7 @@ def resume_intake(operator: Operator) -> ResponseReturnValue:
 
 def _read_pause() -> tuple[str, int | None]:
     """The reason and the minutes of a pause; both may be left out. Raises Conflict for minutes that are none."""
-    minutes = _read_number("minutes")
+    minutes = read_number(request.form.get("minutes", ""))
     if request.form.get("minutes", "").strip() and not (minutes and 1 <= minutes <= LONGEST_PAUSE):
         raise Conflict(N_("Nothing was paused: the minutes must be a number from 1 to 1440, or left out."))
     return " ".join(request.form.get("why", "").split())[:LONGEST_REASON], minutes
-
-
-def _read_number(field: str) -> int | None:
-    text = request.form.get(field, "").strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else None
