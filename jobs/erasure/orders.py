@@ -57,9 +57,11 @@ def erase_order(session: Session, order_id: str, terms: Terms, *, actor: str, bo
     Intake and redo wait meanwhile, so that neither adds a task to an order that is being erased.
     """
     advisory_lock(session, intake.ADMISSION_LOCK)
+    row_id = session.scalar(select(Order.id).where(Order.order_id == order_id))
+    if row_id is not None:
+        raise_version(session, row_id)  # locks the row: a step that is just finishing comes before what is read now
     order = book.load_order(session, order_id, booth_id)
     now = now_of(session)
-    raise_version(session, order.id)
     settles_at = partial(_find_settling, order, now, terms.claim_s)
     open_tasks = [task for task in order.tasks if task.status in OPEN_TASK]
     canceled = tuple(task.task_id for task in open_tasks if repairs.cancel_task(session, task.id, actor=actor))
