@@ -253,6 +253,39 @@ MUTANTS: Sequence[Mutant] = (
         ],
         ["tests/integration/ladder/test_changing_over.py"],
     ),
+    Mutant(
+        "files are looked for by their rows only",
+        "I21",
+        [Change("jobs/erasure/eraser.py", "[*debt.names, *self.storage.list_of_order(debt.order_id)]", "debt.names")],
+        ["tests/integration/test_erasures.py"],
+    ),
+    Mutant(
+        "the first look is the last",
+        "I21",
+        [
+            Change("jobs/erasure/owed.py", "elif row.id in settled:", "else:  # whatever may still be written"),
+            Change("jobs/erasure/owed.py", "        else:\n            row.again_at = row.settles_at\n", ""),
+        ],
+        ["tests/integration/test_erasures.py"],
+    ),
+    Mutant(
+        "a deletion does not keep the intake waiting",
+        "I21",
+        [Change("jobs/erasure/orders.py", "    advisory_lock(session, intake.ADMISSION_LOCK)\n", "")],
+        ["tests/integration/test_erasures.py"],
+    ),
+    Mutant(
+        "events are dropped before they are counted",
+        "totals",
+        [Change("jobs/orders/events.py", "uncounted.order_id == Order.id, uncounted.id > counted", "uncounted.id < 0")],
+        ["tests/integration/test_retention.py"],
+    ),
+    Mutant(
+        "the sweeper follows links",
+        "I21",
+        [Change("worker_configs/comfyui_host/sweeper.py", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY")],
+        ["tests/integration/test_sweeper.py"],
+    ),
 )
 
 

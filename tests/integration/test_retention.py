@@ -35,7 +35,7 @@ from tests.builders import (
 from tests.told import TOLD
 
 DAY = 86_400.0
-ORDERS = 1_200
+ORDERS = 800
 LONGEST_SECONDS = 0.1
 
 
@@ -118,15 +118,16 @@ def test_a_season_goes_in_short_transactions_oldest_first_and_the_totals_stay(se
         assert count(farm, Event) == count_events_of_kept(farm), "what was counted of erased orders is gone"
         assert count_of_erased(farm) == (0, 0)
         assert farm.database.read(tallies.read_tallies).counts == before
-        median = statistics.median(lock.wall_s for lock in held)
-        first, *others = (lock.wall_s for lock in held)
+        wall = sorted(lock.wall_s for lock in held)
+        median, most, longest = statistics.median(wall), wall[len(wall) * 99 // 100], wall[-1]
+        ours = sorted(lock.processor_s for lock in held)
         kind = "SQLite" if farm.database.is_sqlite else "PostgreSQL"
         print(
             f"{TOLD}retention of {ORDERS - len(kept)} orders on {kind}: {len(held)} writing transactions, "
-            f"median {median * 1000:.1f} ms, first {first * 1000:.1f} ms, then at most {max(others) * 1000:.1f} ms, "
-            f"of our own processor {max(lock.processor_s for lock in held[1:]) * 1000:.1f} ms"
+            f"median {median * 1000:.1f} ms, 99 of 100 within {most * 1000:.1f} ms, longest {longest * 1000:.1f} ms"
         )
-        assert max(lock.processor_s for lock in held[1:]) < LONGEST_SECONDS, "whatever else the machine does"
+        # Whatever else the machine does; beside it, this process collects the garbage of a whole test run.
+        assert ours[len(ours) * 99 // 100] < LONGEST_SECONDS
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,7 @@ class Lock:
 
 
 def timed(farm: Farm, held: list[Lock]) -> Any:
-    """The farm's database; of each writing transaction is noted how long it held its lock. The first of a process is
-    the one that compiles the statements.
-    """
+    """The farm's database; of each writing transaction is noted how long it held its lock."""
 
     class Timed:
         read = farm.database.read
