@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Fate = Literal["sent half", "taken"]
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""Chromium's arguments for a camera that sees something, and may be used without asking."""
 LANDSCAPE, PORTRAIT = (1280, 800), (1080, 1920)
 
 

@@ -13,12 +13,10 @@ from jobs.farm import Farm
 from jobs.settings import Settings
 from tests.browser.browser import start_chromium
 from tests.browser.conftest import MakeVisitor
-from tests.browser.kiosk import LANDSCAPE, PORTRAIT, Wifi, pair
+from tests.browser.kiosk import CAMERA, LANDSCAPE, PORTRAIT, Wifi, pair
 from tests.browser.test_operators_pages import finish_with_picture
 from tests.builders import open_farm, stock
 from tests.serving import serve
-
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 @pytest.fixture(scope="module")
