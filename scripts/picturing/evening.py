@@ -37,7 +37,7 @@ def play(farm: SimulatedFarm) -> Evening:
 
     farm.tell_stand_ins("config", {"seconds": SLOWLY})
     waiting = [_order(terrace, MADE + 1 + number, style="framed-print") for number in range(WAITING)]
-    guests = {"ready": made[0], "failed": failed, "making": waiting[0], "waiting": waiting[-1]}
+    guests = {"ready": made[1], "failed": failed, "making": waiting[0], "waiting": waiting[-1]}
     return Evening(guests | {f"delete-{language}": path for language, path in regretted.items()}, _name(MADE))
 
 

@@ -11,6 +11,7 @@ from scripts.benching.rig import ROOT, NotMeasured
 from scripts.picturing.camera import LANGUAGES, NoPictures, check_fonts, open_browser
 from scripts.picturing.evening import play
 from scripts.picturing.farm import simulated_farm
+from scripts.picturing.gallery import write_gallery
 from scripts.picturing.pages import log_in, take_guest, take_kiosk, take_operators
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -28,6 +29,7 @@ def main() -> int:
     except (NoPictures, NotMeasured) as exc:
         print(exc, file=sys.stderr)
         return 2
+    write_gallery(folder)
     for path in sorted(folder.glob("*.png")):
         print(f"{path.stat().st_size // 1000:4} kB  {path.name}")
     return 0
