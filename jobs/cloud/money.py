@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -44,7 +44,11 @@ class Spending:
 
 def spent_today(session: Session) -> dict[str, Spending]:
     """By provider, for calls that were sent since midnight UTC."""
-    since = now_of(session).replace(hour=0, minute=0, second=0, microsecond=0)
+    return spent_since(session, now_of(session).replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def spent_since(session: Session, since: datetime) -> dict[str, Spending]:
+    """By provider, for calls that were sent since then."""
     return _gather(
         session.execute(
             select(Call.provider, Call.state, Call.outcome, func.sum(AMOUNT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -154,3 +155,27 @@ def test_the_board_shows_hostile_names_as_text_and_fits_a_phone(
     assert page.locator("img[src='/x'], svg[onload]").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     phone.picture("board-phone")
+
+
+def test_the_figures_are_plots_that_a_screen_reader_can_name_with_their_numbers_below(
+    farm: Farm, url: str, cookies: Cookies, make_visitor: MakeVisitor
+) -> None:
+    for number, task in enumerate(accept(farm, 10, order_id="evening", style="poster")):
+        at = seconds_ago(3_000 - number * 280)
+        times = {
+            "created_at": at,
+            "started_at": at + timedelta(seconds=20 + number * 9),
+            "style": f"style-{number % 3}",
+        }
+        done = {"status": "succeeded", "finished_at": times["started_at"] + timedelta(seconds=30 + number % 4 * 11)}
+        change(farm, Task, task, **times, **done)
+    for language, size in (("en-GB", (1280, 800)), ("zh-CN", (390, 844))):
+        operator = make_visitor(url, cookies=cookies, size=size, language=language)
+        page = operator.open("/ops/figures?span=1h")
+        plots = page.get_by_role("img")
+        expect(plots).to_have_count(6)
+        assert all(plots.nth(number).get_attribute("aria-labelledby") for number in range(6))
+        page.locator("#durations summary").click()
+        expect(page.locator("#durations table")).to_contain_text("style-2")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        operator.picture(f"figures-{language}")

@@ -32,6 +32,8 @@ MAY: dict[str, tuple[str, ...]] = {
         "logout",
         "show_board",
         "show_live",
+        "show_figures",
+        "export_figures",
         "list_orders",
         "show_photo",
         "show_order",

@@ -39,6 +39,7 @@ PAGES = (
     Page("ops.show_board", lazy_gettext("Board")),
     Page("ops.list_orders", lazy_gettext("Orders")),
     Page("ops.show_failures", lazy_gettext("Failures")),
+    Page("ops.show_figures", lazy_gettext("Figures")),
     Page("ops.show_servers", lazy_gettext("Servers and pools"), "technician"),
     Page("ops.show_booths", lazy_gettext("Booths"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
