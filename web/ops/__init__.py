@@ -18,7 +18,7 @@ from web.auth import log_in, log_out, needs_operator
 from web.context import farm
 from web.countdown import count_down
 from web.languages import translate
-from web.troubles import list_troubles
+from web.troubles import look_at
 
 ops = Blueprint("ops", __name__, url_prefix="/ops")
 
@@ -57,11 +57,13 @@ ops.add_app_template_filter(count_down, "countdown")
 def menu() -> dict[str, Any]:
     """What every page shows: the menu, and to operators what is wrong with the farm.
 
-    While the database is away nobody can tell who has logged in, and whoever did must read just that.
+    While the database is away nobody can tell who has logged in, and whoever did must read just that. A session that
+    has ended reads nothing.
     """
     operator: Operator | None = g.get("operator")
     if "user" in session and "troubles" not in g:
-        g.troubles = list_troubles(farm())
+        look = look_at(farm())
+        g.troubles = look.troubles if operator is not None or look.board is None else []
     return {
         "pages": [page for page in PAGES if operator and operator.may(page.role)],
         "operator": operator,
