@@ -94,6 +94,16 @@ def press_again(client: FlaskClient, path: str) -> TestResponse:
     return client.post(f"{path}/delete", data={"csrf_token": token[1]}, headers=BROWSER)
 
 
+def test_without_script_the_page_loads_itself_anew_until_the_end(farm: Farm, phone: FlaskClient) -> None:
+    accept(farm)
+    assert '<noscript><meta http-equiv="refresh"' in phone.get(path_of(farm)).text
+    claimed = must_claim(farm)
+    send(farm, claimed)
+    finish(farm, claimed)
+    page = phone.get(path_of(farm)).text
+    assert "Your picture is ready." in page and "refresh" not in page
+
+
 def test_deleting_wants_the_page_s_own_form(farm: Farm, phone: FlaskClient) -> None:
     (task,) = accept(farm)
     path = path_of(farm)

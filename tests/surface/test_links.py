@@ -89,7 +89,7 @@ def test_rows_56_57_links_of_a_deleted_order_are_not_found(surface: Surface, pho
     assert [told(ask(surface, url)) for url in urls[2:]] == never[1:] * 2
 
 
-@pytest.mark.parametrize("page", [case(57, "page", ""), case(57, "QR code", "/qr.svg")])
+@pytest.mark.parametrize("page", [case(57, "page", ""), case(57, "state", "/state"), case(57, "QR code", "/qr.svg")])
 def test_a_guest_token_that_is_not_the_orders_is_not_found(
     surface: Surface, photo: bytes, request: pytest.FixtureRequest, page: str
 ) -> None:
