@@ -19,6 +19,7 @@ from jobs.farm import Farm
 from jobs.orders.models import Order
 from tests.builders import TWO_STEPS, accept, change, finish, get_task, list_files, list_images, must_claim, send
 from web import create_app
+from web.guest.remains import tell_remains
 from web.guest.telling import FAILURES
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
@@ -92,6 +93,16 @@ def press_again(client: FlaskClient, path: str) -> TestResponse:
     token = re.search(r'name="csrf_token" value="([^"]+)"', form)
     assert token is not None
     return client.post(f"{path}/delete", data={"csrf_token": token[1]}, headers=BROWSER)
+
+
+def test_a_receipt_counts_machines_without_naming_them_and_leaves_out_what_is_gone(phone: FlaskClient) -> None:
+    host = {"place": "comfyui", "server": "http://10.0.0.7:8188", "until": "2026-11-28T20:00:00.000Z"}
+    cloud = {"place": "provider", "provider": "openai"}
+    with phone.application.test_request_context("/"):
+        told = " ".join(tell_remains({"may_remain": [host, host, cloud, cloud]}))
+        assert tell_remains({"may_remain": [host | {"gone_at": "2026-11-28T19:00:00.000Z"}]}) == []
+    assert "10.0.0.7" not in told and told.count("11-28") == 1
+    assert told.count("openai") == 1
 
 
 def test_without_script_the_page_loads_itself_anew_until_the_end(farm: Farm, phone: FlaskClient) -> None:
