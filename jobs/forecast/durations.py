@@ -12,13 +12,13 @@ from jobs.orders.pending import Sample, Way
 
 NEWEST = 20
 """Of how many calls of one kind the spread is taken: enough to be steady, few enough to follow a change."""
-EDGE = 0.1
-"""The quickest and the slowest tenth are left aside."""
+EDGE = 0.05
+"""The quickest and the slowest twentieth are left aside."""
 DRIFT = 1.15
 """All of them may become so many times quicker or slower together: a warm machine, a busy network."""
 FEW = 0.5
 """With n measured calls it is this divided by the root of n more: one alone may be off by far."""
-CALMING = 0.5
+CALMING = 0.75
 """Of many calls in a row only so much of the spread adds up: slow and quick ones even out."""
 OTHER_STYLE = 2.0
 """A step that was never measured may be so many times quicker or slower than others of its resource."""
