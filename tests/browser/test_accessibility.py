@@ -106,8 +106,18 @@ def test_the_kiosk_is_accessible(farm: Farm, url: str, make_visitor: MakeVisitor
     visitor = make_visitor(url)
     visitor.open(f"/booth?lang={language}")
     assert_accessible(visitor)
-    pair(visitor, key, language=language)
+    page = pair(visitor, key, language=language).page
     assert_accessible(visitor)
+    file = page.locator("[data-screen=file] input[type=file]").last
+    for screen, act in (
+        ("file", page.locator("[data-press=begin]").click),
+        ("review", lambda: file.set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait(1)})),
+        ("styles", page.locator("[data-press=keep]").click),
+        ("wait", page.locator("#styles button").first.click),
+    ):
+        act()
+        expect(page.locator(f"body[data-shows={screen}]")).to_be_visible()
+        assert_accessible(visitor)
 
 
 @pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
