@@ -40,6 +40,7 @@ from jobs.switches import Switches
 from jobs.switches.booths import BoothSwitches
 from jobs.switches.pools import PoolSwitches
 from jobs.switches.servers import ServerSwitches
+from jobs.trials import Trials
 
 REDIS_CONNECT_SECONDS = 1.0
 REDIS_COMMAND_SECONDS = 2.0
@@ -116,6 +117,11 @@ class Farm:
     def eraser(self) -> Eraser:
         """Works off what is owed of deleted orders in the farm's own places."""
         return Eraser(self.database, self.storage, self.announcer.forget_progress)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Trying styles."""
+        return Trials(self.database, self.admission)
 
     @cached_property
     def switches(self) -> Switches:

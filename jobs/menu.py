@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.ladder import Ladder, Look, Problem
 from jobs.errors import StyleUnavailable, StyleUnknown
+from jobs.orders.pauses import style_scope
 from jobs.styles.ladder import Choice
 from jobs.styles.shelf import Style, StyleShelf
 
@@ -55,7 +56,7 @@ def _choose(look: Look, style: Style) -> list[Choice] | str:
     """The beginning of each step, or in words why the style cannot be ordered now."""
     if style.recipe is None:
         return style.problem or "broken"
-    if f"style:{style.name}" in look.switched_off:
+    if style_scope(style.name) in look.switched_off:
         return "switched off by an operator"
     found = look.choose(style.recipe, style.recipe_id)
     return found.words if isinstance(found, Problem) else found

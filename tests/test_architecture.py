@@ -24,14 +24,14 @@ LAYERS = (
     ("erasure",),
     ("engine",),
     ("forecast",),
-    ("menu", "admission", "interventions", "switches", "figures", "backup"),
+    ("menu", "admission", "interventions", "switches", "trials", "figures", "backup"),
     ("farm",),
     ("entry",),
 )
 BESIDE_COMFYUI = "worker_configs/comfyui_host/sweeper.py"
 """A program of its own, on another machine and without the farm."""
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-SIBLINGS = {("orders", "access"), ("admission", "menu"), ("interventions", "menu")}
+SIBLINGS = {("orders", "access"), ("admission", "menu"), ("interventions", "menu"), ("trials", "admission")}
 """Within one layer: who may lean on whom. Nobody else may."""
 ONLY_HERE = {
     "rq": [
@@ -77,6 +77,7 @@ ONLY_HERE = {
         "jobs/menu.py",
         "jobs/interventions.py",
         "jobs/switches/*.py",
+        "jobs/trials.py",
         "jobs/admission.py",
         "web/images.py",
         "web/orders.py",

@@ -14,6 +14,11 @@ from jobs.database import now_of
 from jobs.orders.models import Pause
 
 
+def style_scope(style: str) -> str:
+    """What a pause of a whole style is called."""
+    return f"style:{style}"
+
+
 def path_scope(style: str, position: int, rung: int) -> str:
     """What a pause of one way to make a style's step is called."""
     return f"path:{style}:{position}:{rung}"
@@ -24,7 +29,7 @@ def scopes_of(resource: str, provider: str | None, style: str, position: int, ru
     return {
         resource_scope(resource),
         f"provider:{provider}",
-        f"style:{style}",
+        style_scope(style),
         path_scope(style, position, rung),
     }
 

@@ -1,6 +1,6 @@
 """What operators switch while the farm runs: a cloud provider paused, tried again, given another budget; a way to make
-a style's step off or on; servers drained (servers.py); limits, resources and the intake (pools.py); booths and their
-keys (booths.py).
+a style's step off or on, or the whole style; servers drained (servers.py); limits, resources and the intake (pools.py);
+booths and their keys (booths.py).
 
 Each is a change, its audit, and the waiting workers' being told, in one transaction.
 """
@@ -100,6 +100,26 @@ class Switches:
 
         self.database.write(write)
         log.info("a way to make a style was switched", extra={"path": scope, "on": on, "actor": actor})
+
+    def switch_style(self, style: str, *, on: bool, actor: str) -> None:
+        """Offer a style or not. Switched off it is refused to booths, and what waits of it waits until it is on again;
+        what was sent is followed to its end.
+        """
+        found = self.shelf.get(style)
+        if found is None or found.recipe is None:  # a broken one is not offered anyway
+            raise NotFound()
+        scope = pauses.style_scope(style)
+
+        def write(session: Session) -> None:
+            if on:
+                pauses.resume(session, scope)
+            else:
+                pauses.pause(session, scope, f"Switched off by {actor}.")
+            audit.note(session, actor, "style on" if on else "style off", scope)
+            outbox_of(session).room.update(RESOURCES)
+
+        self.database.write(write)
+        log.info("a style was switched", extra={"style": style, "on": on, "actor": actor})
 
     def _change(self, name: str, action: str, actor: str, change: Callable[[Session], None], **detail: Any) -> None:
         if name not in self.providers or name in WITHOUT_SETTINGS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -79,8 +80,8 @@ def on_a_phone(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor
     return make_visitor(url, cookies=cookies, size=PHONE, language="zh-CN")
 
 
-def finish_with_portrait(farm: Farm, number: int) -> None:
-    """The oldest step succeeds with a picture that a browser can show."""
+def finish_with_portrait(farm: Farm, number: int) -> str:
+    """The oldest step succeeds with a picture that a browser can show; the task's public id."""
     claimed = must_claim(farm)
     send(farm, claimed)
     made = prepare_picture(portrait(number))
@@ -89,6 +90,7 @@ def finish_with_portrait(farm: Farm, number: int) -> None:
         "thumbnail_path": farm.storage.write("images", made.thumbnail.data, label="-a1t"),
     }
     assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+    return get_task(farm, claimed.held.task_id).task_id
 
 
 def order_of(farm: Farm, order_id: str) -> Order:
@@ -171,7 +173,7 @@ def test_the_guest_s_link_is_printed_and_replaced(farm: Farm, operator: Visitor)
     expect(page.get_by_text("The old link ends at once")).to_be_visible()
     page.get_by_role("button", name="New link").click()
     expect(page.get_by_role("status")).to_contain_text("The order has a new link.")
-    expect(page.locator(".pressed")).to_contain_text("admin: new link")
+    expect(page.locator(".pressed")).to_contain_text("admin made a new guest's link for order made-1")
     operator.open(guest_path(farm, "made-1"))
     operator.expected = {404}
     operator.open(old)
@@ -265,3 +267,42 @@ def test_hostile_words_are_text_in_a_story(farm: Farm, operator: Visitor) -> Non
     page.get_by_text("Technical details").click()
     assert_nothing_ran(page)
     operator.picture("task-hostile")
+
+
+def test_a_style_is_switched_off_and_on_and_tried(
+    farm: Farm, url: str, operator: Visitor, on_a_phone: Visitor, tmp_path: Path
+) -> None:
+    page = operator.open("/ops/styles")
+    style = page.locator(".style").filter(has=page.get_by_role("heading", name="Framed print", exact=True))
+    expect(style).to_contain_text("available")
+    operator.picture("styles")
+    style.locator("summary", has_text="Switch off").click()
+    expect(style.get_by_text("stays in the queue")).to_be_visible()
+    operator.picture("styles-asks")
+    style.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_role("status")).to_have_text("Guests cannot choose Framed print any more.")
+    expect(style).to_contain_text("not available · switched off by staff")
+    page = on_a_phone.open("/ops/styles")
+    assert_fits(page)
+    on_a_phone.picture("styles-phone-zh")
+    page = operator.page
+    style.get_by_role("button", name="Switch on").click()
+    expect(page.get_by_role("status")).to_have_text("Guests can choose Framed print again.")
+    style.locator("summary", has_text="Try it").click()
+    operator.picture("styles-trial")
+    no_photo = tmp_path / "no-photo.jpg"
+    no_photo.write_text("text")
+    style.get_by_label("Photo").set_input_files(no_photo)
+    operator.expected = {422}
+    style.get_by_role("button", name="Make a trial picture").click()
+    expect(page.get_by_role("alert")).to_contain_text("not a JPEG, PNG or WebP picture")
+    page.get_by_role("link", name="Back").click()
+    style.locator("summary", has_text="Try it").click()
+    style.get_by_role("button", name="Make a trial picture").click()
+    expect(page.get_by_role("status")).to_contain_text("The trial is under way.")
+    expect(page.locator("main")).to_contain_text("Booth (trial)")
+    while finish_with_portrait(farm, 4) != page.url.rpartition("/")[2]:
+        pass  # what waited before it
+    expect(page.locator("h1 .status")).to_have_text("succeeded")
+    expect(page.get_by_alt_text("Picture of step 1")).to_be_visible()
+    operator.picture("trial-done")

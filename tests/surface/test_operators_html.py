@@ -77,7 +77,7 @@ def test_row_66_html_in_a_servers_error_is_text_on_every_page(
 
 @pytest.mark.row(66)
 def test_row_66_html_in_a_styles_name_is_text(surface: Surface, operator: requests.Session) -> None:
-    check_page(operator.get(f"{surface.farm.url}/ops/servers", timeout=10), BOLD)
+    check_page(operator.get(f"{surface.farm.url}/ops/styles", timeout=10), BOLD)
     styles = surface.request("GET", "/api/v1/styles")
     assert styles.headers["Content-Type"] == "application/json"
     assert styles.headers["X-Content-Type-Options"] == "nosniff"

@@ -40,6 +40,7 @@ PAGES = (
     Page("ops.list_orders", lazy_gettext("Orders")),
     Page("ops.show_failures", lazy_gettext("Failures")),
     Page("ops.show_figures", lazy_gettext("Figures")),
+    Page("ops.show_styles", lazy_gettext("Styles"), "technician"),
     Page("ops.show_servers", lazy_gettext("Servers and pools"), "technician"),
     Page("ops.show_booths", lazy_gettext("Booths"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
@@ -103,11 +104,13 @@ from web.ops import (  # noqa: E402  the pages register themselves on the bluepr
     board,  # noqa: F401
     booths,  # noqa: F401
     failures,  # noqa: F401
+    figures,  # noqa: F401
     operators,  # noqa: F401
     order,  # noqa: F401
     orders,  # noqa: F401
     pools,  # noqa: F401
     providers,  # noqa: F401
     servers,  # noqa: F401
+    styles,  # noqa: F401
     tasks,  # noqa: F401
 )

@@ -31,6 +31,7 @@ ACTIONS = {
     "path off": lazy_gettext("switched off %(what)s"),
     "style on": lazy_gettext("switched on %(what)s"),
     "style off": lazy_gettext("switched off %(what)s"),
+    "trial": lazy_gettext("had a trial picture made in %(what)s"),
     "drain": lazy_gettext("drained %(what)s"),
     "return": lazy_gettext("returned %(what)s to work"),
     "limit": lazy_gettext("set the limit of %(what)s"),

@@ -27,7 +27,6 @@ def show_servers(operator: Operator) -> ResponseReturnValue:
         most=the_farm.settings.limits,
         standings=the_farm.database.read(list_server_standings, the_farm.shelf.all().values(), the_farm.abilities),
         depth=the_farm.settings.comfyui_depth,
-        dishes=the_farm.database.read(the_farm.menu.list_dishes),
     )
 
 

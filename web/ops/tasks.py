@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from jobs.access.operators import Operator
 from jobs.cloud.money import Spending, spent_on_order
-from jobs.errors import Conflict, FarmBusy, FarmError, StyleUnavailable, StyleUnknown
+from jobs.errors import Conflict, FarmBusy, FarmError, PhotoRejected, PhotoTooLarge, StyleUnavailable, StyleUnknown
 from jobs.orders import telling
 from web.auth import needs_operator
 from web.context import farm
@@ -71,6 +71,8 @@ def cancel_task(operator: Operator, task_id: str) -> ResponseReturnValue:
 
 @ops.errorhandler(Conflict)
 @ops.errorhandler(FarmBusy)
+@ops.errorhandler(PhotoRejected)
+@ops.errorhandler(PhotoTooLarge)
 @ops.errorhandler(StyleUnavailable)
 @ops.errorhandler(StyleUnknown)
 def say_no(error: FarmError) -> ResponseReturnValue:
@@ -87,4 +89,4 @@ def _way_back() -> str:
         return url_for("ops.show_task", task_id=named["task_id"])
     if "order_id" in named:
         return url_for("ops.show_order", order_id=named["order_id"])
-    return url_for("ops.show_board")
+    return url_for("ops.show_styles" if request.endpoint == "ops.try_style" else "ops.show_board")
