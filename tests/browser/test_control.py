@@ -125,6 +125,21 @@ def test_servers_pools_and_the_intake_are_switched(
     ]
 
 
+def test_a_way_to_make_a_style_is_switched_off_after_a_question(
+    farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
+) -> None:
+    page = operator.open("/ops/providers")
+    way = page.locator("tbody tr").filter(has=page.get_by_role("cell", name="framed-print", exact=True)).first
+    ask_and_press(way, "Switch off")
+    expect(way).to_contain_text("Switched off by admin.")
+    operator.picture("control-providers")
+    check_phone(make_visitor, url, cookies, "/ops/providers", "control-providers")
+    way.get_by_role("button", name="Switch on").click()
+    expect(way).not_to_contain_text("Switched off by admin.")
+    paths = ("path off", "path on")
+    assert list_audit(farm)[-2:] == [("admin", action, "path:framed-print:0:0") for action in paths]
+
+
 def test_a_booth_is_added_slowed_rotated_and_revoked(
     farm: Farm, url: str, operator: Visitor, make_visitor: MakeVisitor, cookies: Cookies
 ) -> None:

@@ -174,6 +174,8 @@ def test_providers_are_paused_resumed_and_given_a_budget(farm: Farm, make_visito
         visitor.picture("ops-providers-paused")
         openai.get_by_role("button", name="Try again now").click()
         expect(openai).to_contain_text("1 at once, more as it succeeds")
+        openai.locator("summary", has_text="Pause").click()
+        expect(openai).to_contain_text("Nothing new is sent there until somebody tries it again.")
         openai.get_by_role("button", name="Pause").click()
         expect(openai).to_contain_text("Paused by admin.")
         openai.get_by_label("Budget").fill("12.5")

@@ -5,6 +5,7 @@ A new route fails here until it has its line in MAY. Who may not is refused by t
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -184,3 +185,19 @@ def test_the_menu_shows_just_the_pages_that_the_role_may_open(app: Flask, farm: 
     for page in PAGES:
         allowed = ROLES.index(page.role) <= ROLES.index(role)
         assert (f">{page.name}</a>" in menu) == allowed, page.endpoint
+
+
+def test_a_booth_s_own_rate_holds_and_a_closed_intake_is_said_in_its_language(app: Flask, farm: Farm) -> None:
+    key = farm.switches.booths.add("slow", actor="owner")
+    farm.switches.booths.set_rate("slow", 1, actor="owner")
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": "zh-CN"}
+    farm.switches.pools.pause_intake(why="a reason of our own", minutes=None, actor="owner")
+    with app.test_client() as booth:
+        answers = []
+        for _ in range(2):
+            form = {"order_id": "one", "style": "none", "photo": (io.BytesIO(b"no photo"), "photo.jpg")}
+            answers.append(booth.post("/api/v1/orders", data=form, headers=headers).get_json())
+        pulse = booth.post("/api/v1/booths/me/heartbeat", json={"waiting_to_send": 2}, headers=headers).get_json()
+    farm.switches.pools.resume_intake(actor="owner")
+    assert [answer["code"] for answer in answers] == ["style_unknown", "booth_rate"]
+    assert (pulse["accepting"], pulse["message"]) == (False, "拍照服务正在休息，请稍后再来。")
