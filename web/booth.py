@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template
 from flask_babel import force_locale, get_locale
 
 from jobs.engine.retries import REASONS
-from web.booth_words import FARM_SAYS, WORDS
+from web.booth_words import WORDS
 from web.errors import CODES
 from web.languages import LANGUAGES, TAGS, translate
 
@@ -38,7 +38,7 @@ def _collect_words() -> dict[str, Any]:
     """Every text in every language, since a guest switches without the network:
 
     `{"first": code, "languages": {code: {"tag", "name", "words": {key: text}, "problems": {code: text}, "sentences":
-    {English: text}}}}`. `problems` says what a refusal means, `sentences` what the farm writes into its answers.
+    {English: text}}}}`. `problems` says what a refusal means, `sentences` why a picture was not made.
     """
     languages = {}
     for code, name in LANGUAGES.items():
@@ -48,6 +48,6 @@ def _collect_words() -> dict[str, Any]:
                 "name": name,
                 "words": {key: str(text) for key, text in WORDS.items()},
                 "problems": {problem.code: translate(problem.meaning) for problem in CODES.values()},
-                "sentences": {sentence: translate(sentence) for sentence in (*REASONS.values(), *FARM_SAYS)},
+                "sentences": {sentence: translate(sentence) for sentence in REASONS.values()},
             }
     return {"first": str(get_locale()), "languages": languages}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
-from web.wording import N_
-
 WORDS = {
     # Pairing, once
     "pair": _("Pair this booth"),
@@ -22,7 +20,6 @@ WORDS = {
     "welcome_how": _("Take a photo, choose a style, and take your picture home on your phone."),
     "begin": _("Touch to begin"),
     "takes": _("A picture takes %(time)s now"),
-    "closed": _("We are taking a short break"),
     "offline": _("No network at the moment. You can take a photo all the same: it is kept here and sent later."),
     # Times
     "time_short": _("less than a minute"),
@@ -95,6 +92,3 @@ WORDS = {
     "close": _("Close"),
     "no": _("No, go back"),
 }
-
-FARM_SAYS = (N_("The farm takes no orders at the moment."),)
-"""What the heartbeat's `message` may be."""

@@ -46,7 +46,9 @@ export async function* follow(id, outbox, signal) {
 /** The outbox changed, or a look's time is over: the order may be sent by another tab. */
 function nextChange(outbox) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, LOOK_S * 1000);
-    outbox.addEventListener("change", () => (clearTimeout(timer), resolve()), { once: true });
+    const heard = new AbortController();
+    const go = () => (heard.abort(), clearTimeout(timer), resolve());
+    const timer = setTimeout(go, LOOK_S * 1000);
+    outbox.addEventListener("change", go, { signal: heard.signal });
   });
 }

@@ -50,28 +50,42 @@ async function photograph(visit) {
   }
 }
 
-/** By the live camera or, where there is none, from a file. */
+/** By the live camera or, where there is none, from a file; a file may be chosen before the camera has started, too. */
 async function takePhoto(visit) {
   const live = at("live");
+  const using = new AbortController();
   let section = show("camera");
-  at("take").disabled = true;
+  let answer = visit.answer(section);
   try {
-    await visit.until(camera.open(live, visit.signal));
-    at("take").disabled = false;
-  } catch (error) {
-    if (!(error instanceof camera.NoCamera)) throw error;
-    section = show("file");
-    put(at("why-no-camera"), error.message);
-  }
-  try {
+    const missing = await Promise.race([startCamera(live, using.signal), answer.then(() => "")]);
+    if (missing) {
+      section = show("file");
+      put(at("why-no-camera"), missing);
+      answer = visit.answer(section);
+    }
     for (;;) {
-      const { file } = await visit.answer(section);
+      const { file } = await answer;
       const photo = file ? await readFile(file, section) : await countDown(live, visit);
       if (photo) return photo;
+      answer = visit.answer(section);
     }
   } finally {
+    using.abort();
     camera.close(live);
     put(section.querySelector(".said"), "");
+  }
+}
+
+/** Answers the key of the sentence that says why there is no camera, or "". */
+async function startCamera(live, signal) {
+  at("take").disabled = true;
+  try {
+    await camera.open(live, signal);
+    at("take").disabled = false;
+    return "";
+  } catch (error) {
+    if (!(error instanceof camera.NoCamera)) throw error;
+    return error.message;
   }
 }
 

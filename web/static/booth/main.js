@@ -9,7 +9,7 @@ import { show, Visit } from "./screens.js";
 import * as staff from "./staff.js";
 import * as store from "./store.js";
 import * as styles from "./styles.js";
-import { changes, languages, put, say, speak, spellTime, spoken, translate } from "./words.js";
+import { changes, languages, put, say, speak, spellTime, spoken } from "./words.js";
 
 const STYLES_MS = 60_000;
 const ERROR_S = 10;
@@ -116,8 +116,7 @@ async function onBeat() {
   styles.setTimes(pulse.takes);
   drawState();
   if (pulse.state !== "offline" && Date.now() - stylesAt > STYLES_MS) {
-    stylesAt = Date.now();
-    await styles.load();
+    if (await styles.load()) stylesAt = Date.now();
     drawState();
   }
 }
@@ -126,13 +125,14 @@ async function onBeat() {
 function drawState() {
   const closed = pulse.state === "closed";
   document.querySelector("[data-press=begin]").hidden = closed;
-  at("closed").hidden = !closed;
-  if (closed) at("state").textContent = translate(pulse.message);
-  else if (pulse.state === "offline") at("state").textContent = say("offline");
-  else {
-    const span = styles.spanTimes();
-    at("state").textContent = span ? say("takes", { time: spellTime(span) }) : "";
-  }
+  at("welcome-how").hidden = closed;
+  at("state").classList.toggle("closed", closed);
+  at("state").textContent = closed ? pulse.message : pulse.state === "offline" ? say("offline") : sayWait();
+}
+
+function sayWait() {
+  const span = styles.spanTimes();
+  return span ? say("takes", { time: spellTime(span) }) : "";
 }
 
 async function drawOutbox() {

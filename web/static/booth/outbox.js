@@ -2,6 +2,7 @@
 // takes it once however often it arrives. What the farm refuses for good stays for staff to see.
 
 import { call, Refused, Unreachable } from "./api.js";
+import * as key from "./key.js";
 import * as store from "./store.js";
 
 const WAITS_S = [1, 2, 4, 8, 15, 30];
@@ -50,9 +51,14 @@ export class Outbox extends EventTarget {
 
   async #run() {
     for (;;) {
-      const order = this.trouble === "key" ? null : await this.#findDue();
-      if (order) await this.#send(order);
-      else await this.#pause(LOOK_MS);
+      try {
+        const order = key.read() && this.trouble !== "key" ? await this.#findDue() : null;
+        if (order) await this.#send(order);
+        else await this.#pause(LOOK_MS);
+      } catch (error) {
+        console.error(error); // a defect, or the browser's storage: what is stored must go on being tried
+        await this.#pause(LOOK_MS);
+      }
     }
   }
 
@@ -67,6 +73,7 @@ export class Outbox extends EventTarget {
     body.append("style", order.style);
     body.append("photo", order.photo, "photo");
     this.#upload = new AbortController();
+    const used = key.read();
     try {
       const taken = await call("/orders", { method: "POST", body, timeout: UPLOAD_MS, signal: this.#upload.signal });
       if (taken.order_id !== order.id) throw new Unreachable(); // not our farm's answer
@@ -75,6 +82,7 @@ export class Outbox extends EventTarget {
       this.trouble = null;
       this.#tell();
     } catch (error) {
+      if (error.status === 401 && key.read() !== used) return; // paired anew meanwhile
       await this.#note(order, error);
     }
   }

@@ -1,6 +1,8 @@
 // The booth's heartbeat: tells the farm that it lives, and knows before a guest poses whether the farm takes orders.
 
 import { call, Refused } from "./api.js";
+import * as key from "./key.js";
+import { changes, spoken } from "./words.js";
 
 const VERSION = "1";
 const BEAT_MS = 10_000;
@@ -18,26 +20,30 @@ export class Pulse extends EventTarget {
   constructor(countWaiting) {
     super();
     this.countWaiting = countWaiting;
-    addEventListener("online", () => this.beat());
-    addEventListener("offline", () => this.#set("offline"));
+    addEventListener("online", () => this.#timer && this.beat());
+    addEventListener("offline", () => this.#timer && this.#set("offline"));
+    changes.addEventListener("change", () => this.state === "closed" && this.#timer && this.beat());
   }
 
   /** Beat now, and from then on. */
   async beat() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.beat(), BEAT_MS);
+    const used = key.read();
     try {
       const json = { app_version: VERSION, page: "kiosk", waiting_to_send: await this.countWaiting() };
-      const { accepting, message } = await call("/booths/me/heartbeat", { method: "POST", json });
+      const { accepting, message } = await call(`/booths/me/heartbeat?lang=${spoken()}`, { method: "POST", json });
       this.takes = (await call("/queue")).next_eta_range_s;
       this.#set(accepting ? "open" : "closed", message);
     } catch (error) {
+      if (key.read() !== used) return; // paired anew meanwhile: this answer is of the key before
       this.#set(error instanceof Refused && error.status === 401 ? "key" : "offline");
     }
   }
 
   stop() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   #set(state, message = "") {
@@ -47,10 +53,10 @@ export class Pulse extends EventTarget {
 }
 
 /** Is this key the farm's? Throws Unreachable. */
-export async function isValid(key) {
-  if (!/^[\w-]+$/.test(key)) return false; // nor could it stand in a header
+export async function isValid(candidate) {
+  if (!/^[\w-]+$/.test(candidate)) return false; // nor could it stand in a header
   try {
-    await call("/booths/me/heartbeat", { method: "POST", json: { app_version: VERSION, page: "kiosk" }, with: key });
+    await call("/booths/me/heartbeat", { method: "POST", json: { app_version: VERSION, page: "kiosk" }, with: candidate });
     return true;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return false;

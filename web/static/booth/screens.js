@@ -53,8 +53,8 @@ export class Visit {
         if (button) settle(resolve, { ...button.dataset });
       }, until);
       section.addEventListener("change", ({ target }) => {
-        const file = target.files?.[0];
-        if (file) settle(resolve, { file });
+        if (!target.files?.length) return;
+        settle(resolve, { file: target.files[0] });
         target.value = ""; // the same file may be chosen again
       }, until);
     });

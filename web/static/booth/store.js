@@ -6,6 +6,8 @@ const ORDERS = "orders";
 
 let opened = null;
 
+const forget = () => (opened = null);
+
 function open() {
   opened ??= new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, 1);
@@ -13,6 +15,7 @@ function open() {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+  opened.then((database) => (database.onclose = forget), forget); // the next use opens it anew
   return opened;
 }
 

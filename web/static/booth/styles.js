@@ -21,16 +21,19 @@ export function spanTimes() {
   return { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) };
 }
 
-/** Ask the farm; what was known stays when it does not answer. */
+/** Ask the farm; what was known stays when it does not answer. Answers whether it did. */
 export async function load() {
+  let answered = false;
   try {
     const { styles } = await call("/styles");
     known = styles.filter((style) => style.available);
+    answered = true;
     await Promise.all(known.filter((style) => style.preview_url && !previews.has(style.name)).map(loadPreview));
   } catch (error) {
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
   }
   draw();
+  return answered;
 }
 
 /** Fill the screen of the styles, those with a picture first, and the samples of the welcome screen. */
