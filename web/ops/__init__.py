@@ -41,7 +41,7 @@ PAGES = (
     Page("ops.show_failures", lazy_gettext("Failures")),
     Page("ops.show_figures", lazy_gettext("Figures")),
     Page("ops.show_styles", lazy_gettext("Styles"), "technician"),
-    Page("ops.show_servers", lazy_gettext("Servers and pools"), "technician"),
+    Page("ops.show_servers", lazy_gettext("Servers"), "technician"),
     Page("ops.show_booths", lazy_gettext("Booths"), "technician"),
     Page("ops.show_providers", lazy_gettext("Providers"), "technician"),
     Page("ops.show_audit", lazy_gettext("Who pressed what"), "technician"),

@@ -53,7 +53,7 @@ SUBJECTS = {
     "provider": lazy_gettext("provider %(name)s"),
     "resource": lazy_gettext("resource %(name)s"),
     "style": lazy_gettext("style %(name)s"),
-    "path": lazy_gettext("the way %(name)s"),
+    "path": lazy_gettext("a way to make %(name)s"),
     "operator": lazy_gettext("operator %(name)s"),
     "intake": lazy_gettext("the intake of orders"),
 }
@@ -108,7 +108,15 @@ def show_audit(operator: Operator) -> ResponseReturnValue:
 
 
 def _shorten(kind: str, name: str) -> str:
-    return name[:8] if kind == "task" else name
+    """A task by the start of its id, a path as style, step and rung counted from 1; all else as it is."""
+    if kind == "task":
+        return name[:8]
+    style, *numbers = name.split(":")
+    if kind == "path" and len(numbers) == 2 and all(number.isdecimal() for number in numbers):
+        return _(
+            "%(style)s, step %(step)s, way %(way)s", style=style, step=int(numbers[0]) + 1, way=int(numbers[1]) + 1
+        )
+    return name
 
 
 def _fill(sentence: object, name: str, value: object) -> str:
