@@ -131,5 +131,9 @@ def test_the_operators_pages_are_accessible(
     menu = [link.get_attribute("href") or "" for link in page.locator("header nav a").all()]
     assert len(menu) == len(PAGES), "an owner sees every page"
     task_ids = [get_task(farm, number).task_id for number in (1, 2, 3)]
-    more = [f"/ops/tasks/{task_id}" for task_id in task_ids] + ["/ops/orders/made", "/ops/orders/failed"]
+    more = [f"/ops/tasks/{task_id}" for task_id in task_ids] + [
+        "/ops/orders/made",
+        "/ops/orders/failed",
+        "/ops/orders/made/print",
+    ]
     assert look_at(operator, [path for path in menu if path != LIBRARY] + more) == {}
