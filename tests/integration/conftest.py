@@ -12,6 +12,16 @@ from jobs.database import Base, Database
 from jobs.database.migrate import migrate
 
 NAME = "farm_integration"
+EMPTY_EVERY_TABLE = "; ".join(
+    (
+        "BEGIN",
+        "SET LOCAL session_replication_role = replica",
+        *(f"DELETE FROM {table.name}" for table in Base.metadata.sorted_tables),  # noqa: S608  our own tables
+        "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'",
+        "COMMIT",
+    )
+)
+"""Without a look at foreign keys; ids begin at 1 again. TRUNCATE makes new files of all tables, ten times as slow."""
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +42,12 @@ def migrated_postgres(postgres_address: str) -> str:
 @pytest.fixture
 def postgres_url(migrated_postgres: str) -> str:
     """The migrated database without a row, as SQLAlchemy names it."""
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     with psycopg.connect(migrated_postgres, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
             [NAME],
         )
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        connection.execute(EMPTY_EVERY_TABLE)
     return migrated_postgres.replace("postgresql://", "postgresql+psycopg://")
 
 
