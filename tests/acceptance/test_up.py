@@ -40,7 +40,7 @@ def test_the_simulated_farm_makes_pictures_keeps_its_limits_in_a_rush_and_leaves
     arguments = ("--simulate", "--servers", "2", "--seconds", "0.1")
     farm = FarmProcess(tmp_path / "data", arguments=arguments, API_WORKERS="2").start()
     try:
-        make_a_picture(farm)
+        delete_it_everywhere(farm, make_a_picture(farm))
         rush(farm, tmp_path / "rush.json")
         costs = read_costs(farm)
         processes = farm.children()
@@ -52,7 +52,7 @@ def test_the_simulated_farm_makes_pictures_keeps_its_limits_in_a_rush_and_leaves
     assert ended(processes)
 
 
-def make_a_picture(farm: FarmProcess) -> None:
+def make_a_picture(farm: FarmProcess) -> Booth:
     """A newcomer's first photo, with a key as the README says."""
     command = ["./scripts/booth-key", "booth"]
     made = subprocess.run(
@@ -62,6 +62,22 @@ def make_a_picture(farm: FarmProcess) -> None:
     booth.submit_until_taken("first", portrait(99))
     task = booth.follow("first")["tasks"][0]
     assert marks.read(Image.open(io.BytesIO(booth.picture(task)))) == 99
+    return booth
+
+
+def delete_it_everywhere(farm: FarmProcess, booth: Booth) -> None:
+    """The only order there is, deleted: nothing of it is left, in the farm's files or beside the stand-ins."""
+    urls = (farm.folder / "simulators" / "urls").read_text().split()
+
+    def copies() -> list[str]:
+        files = [requests.get(f"{url}/_standin/files", timeout=10).json() for url in urls]
+        return [path for kinds in files for kind in kinds.values() for path in kind]
+
+    assert len(copies()) == 2, "the photo and its picture"
+    receipt = booth.request("DELETE", "/orders/first").json()["receipt"]
+    assert receipt["may_remain"][0]["until"] > receipt["deleted_at"]
+    assert [path for path in (farm.folder / "files").rglob("*") if path.is_file()] == []
+    eventually(lambda: not copies(), "its copies are swept")
 
 
 def rush(farm: FarmProcess, told: Path) -> None:
