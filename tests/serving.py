@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PASSWORD = "admin password"
+FILES = ("/static/", "/api/v1/images/", "/api/v1/styles/")
+"""Where files are answered."""
 
 
 class ReadAtOnce:
-    """Hands static files on as bytes: when a browser leaves early, werkzeug's server forgets to close what it reads."""
+    """Hands files on as bytes: when a browser leaves early, werkzeug's server forgets to close what it reads."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         answer = self._application(environ, start_response)
-        if not environ["PATH_INFO"].startswith("/static/"):
+        if not environ["PATH_INFO"].startswith(FILES):
             return answer
         try:
             return list(answer)
