@@ -149,10 +149,10 @@ class Reconciler:
         """Work off what is owed of deleted orders; a large heap of it within one round."""
         while self._eraser.work_off() and not self.stop.is_set():
             pass
-        self._database.write(owed.end_waits, self._settings.comfyui_urls)
 
     def retain(self) -> None:
-        """Erase what is too old; after a shorter RETENTION_DAYS that may be much."""
+        """Erase what is too old, which may be much; close what is owed where nobody is asked."""
+        self._database.write(owed.end_waits, self._settings.comfyui_urls)
         while self._retention.keep_limit(self.stop.wait):
             pass
 

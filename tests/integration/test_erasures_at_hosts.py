@@ -159,12 +159,12 @@ def test_what_lies_at_a_server_that_is_no_longer_used_ends_with_its_age(farm: Fa
     make(farm, comfyui)
     farm.interventions.delete_order("order-1", actor="booth:b")
     reconciler = farm.reconciler()
-    reconciler.erase()
+    reconciler.retain()
     assert get_debt(farm).done_at is None
     change(farm, Erasure, get_debt(farm).id, ends_at=seconds_ago(1))
-    reconciler.erase()
+    reconciler.retain()
     assert get_debt(farm).done_at is None, "its own thread asks it"
-    without(farm, comfyui).erase()
+    without(farm, comfyui).retain()
     assert get_debt(farm).done_at is not None
 
 
