@@ -17,7 +17,7 @@ from jobs.forecast.durations import Duration
 
 PACES = (0, 1, 2)
 """Everything quick, usual, slow: the indices of a Duration's seconds."""
-SLACK = (0.0, 0.1, 0.5)
+SLACK = (0.0, 0.1, 1.0)
 """Seconds, by pace, until somebody who waits has heard of the end."""
 TURN = (0.0, 0.05, 0.1)
 """Seconds, by pace, between the end of one step and the start of the next at the same place."""
