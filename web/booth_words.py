@@ -73,6 +73,7 @@ WORDS = {
     "sorry": _("That did not work out"),
     "sorry_made": _("This picture did not work out. Please ask at the booth."),
     "sorry_taken": _("This photo could not be taken in. Please ask at the booth."),
+    "sorry_photo": _("This photo cannot be used. Please take another one."),
     "sorry_defect": _("Something went wrong on this device. Please try again, or ask at the booth."),
     "canceled": _("This picture was canceled."),
     "other_style": _("Choose another style"),

@@ -263,6 +263,7 @@ def test_what_the_farm_refuses_is_told_kindly_and_kept_for_staff(
     guest.press("Use this photo")
     guest.choose_style("Poster")
     guest.sees("That did not work out")
+    guest.reads("This photo cannot be used. Please take another one.")
     visitor.picture("kiosk-refused")
     guest.press("Start over")
     expect(visitor.page.locator("#outbox")).to_have_text("Photos not taken in: 1")

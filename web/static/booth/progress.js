@@ -98,7 +98,7 @@ async function showSorry(visit, { order, refused }, mayChange) {
   const task = order?.tasks.at(-1);
   const other = mayChange && (task?.status === "failed" || OF_THE_STYLE.has(refused));
   const draw = () => {
-    at("sorry-why").textContent = task ? sayFailure(task) : explain(refused) || say("sorry_taken");
+    at("sorry-why").textContent = task ? sayFailure(task) : sayRefusal(refused);
   };
   draw();
   changes.addEventListener("change", draw, { signal: visit.signal });
@@ -108,6 +108,11 @@ async function showSorry(visit, { order, refused }, mayChange) {
   await visit.answer(section);
   changes.removeEventListener("change", draw);
   return true;
+}
+
+function sayRefusal(code) {
+  if (code.startsWith("photo_")) return say("sorry_photo");
+  return OF_THE_STYLE.has(code) ? explain(code) : say("sorry_taken");
 }
 
 function sayFailure({ status, reason }) {
