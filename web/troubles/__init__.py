@@ -14,7 +14,7 @@ from jobs.figures.board import Board, Pools, read_board, read_pools
 from web.troubles import booths, failures, foundations, keeping, pools, providers, servers
 from web.troubles.trouble import Trouble
 
-__all__ = ["Look", "Trouble", "list_troubles", "look_at"]
+__all__ = ["Look", "Trouble", "look_at"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,3 @@ def look_blindly(state: Pools, troubles: tuple[Trouble, ...]) -> Look:
     """What can be told without the database."""
     redis = (foundations.REDIS[state.redis],) if state.redis != "ok" else ()
     return Look(None, state, (*troubles, *redis))
-
-
-def list_troubles(farm: Farm) -> list[Trouble]:
-    """The troubles of this moment, the worst first; empty when all is well."""
-    return look_at(farm).troubles
