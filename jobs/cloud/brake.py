@@ -105,11 +105,13 @@ def set_budget(session: Session, provider: str, budget: float | None) -> None:
 
 def stop(session: Session, provider: str, actor: str) -> None:
     """An operator pauses it until somebody resumes it."""
-    _stop(session, provider, "operator", f"Paused by {actor}.", None)
+    _stop(session, provider, "operator", f"Paused by {actor}.", None, actor=actor)
 
 
-def _stop(session: Session, provider: str, kind: str, why: str, seconds: float | None) -> None:
-    pause(session, scope_of(provider), why, seconds, kind=kind)
+def _stop(
+    session: Session, provider: str, kind: str, why: str, seconds: float | None, *, actor: str | None = None
+) -> None:
+    pause(session, scope_of(provider), why, seconds, kind=kind, actor=actor)
     brake = _brake(session, provider)
     brake.allowed, brake.failures, brake.failed_since = FIRST_ALLOWED, 0, None
 

@@ -43,24 +43,31 @@ def resource_scope(resource: str) -> str:
     return f"resource:{resource}"
 
 
-def pause(session: Session, scope: str, why: str, seconds: float | None = None, *, kind: str = "operator") -> None:
+def pause(
+    session: Session,
+    scope: str,
+    why: str,
+    seconds: float | None = None,
+    *,
+    kind: str = "operator",
+    actor: str | None = None,
+) -> None:
     """Pause a scope for so long, or until `resume`. A longer pause that is on stays; one that is over does not."""
     now = now_of(session)
     until = None if seconds is None else now + timedelta(seconds=seconds)
     row = session.get(Pause, scope)
     if row is None:
-        session.add(Pause(scope=scope, since=now, until=until, why=why[:300], kind=kind))
+        session.add(Pause(scope=scope, since=now, until=until, why=why[:300], kind=kind, actor=actor))
     elif row.until is not None and (until is None or until > row.until):
         if row.until <= now:
             row.since = now
-        row.until, row.why, row.kind = until, why[:300], kind
+        row.until, row.why, row.kind, row.actor = until, why[:300], kind, actor
 
 
 def pause_anew(session: Session, scope: str, why: str, seconds: float | None, *, actor: str) -> None:
     """An operator's pause: it takes the place of any that is on, a longer one too."""
     resume(session, scope)
-    pause(session, scope, why, seconds)
-    session.get_one(Pause, scope).actor = actor
+    pause(session, scope, why, seconds, actor=actor)
 
 
 def find_pause(session: Session, scope: str) -> Pause | None:

@@ -94,7 +94,7 @@ class Switches:
             if on:
                 pauses.resume(session, scope)
             else:
-                pauses.pause(session, scope, f"Switched off by {actor}.")
+                pauses.pause(session, scope, f"Switched off by {actor}.", actor=actor)
             audit.note(session, actor, "path on" if on else "path off", scope)
             outbox_of(session).room.update(RESOURCES)
 
@@ -114,7 +114,7 @@ class Switches:
             if on:
                 pauses.resume(session, scope)
             else:
-                pauses.pause(session, scope, f"Switched off by {actor}.")
+                pauses.pause(session, scope, f"Switched off by {actor}.", actor=actor)
             audit.note(session, actor, "style on" if on else "style off", scope)
             outbox_of(session).room.update(RESOURCES)
 

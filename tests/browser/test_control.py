@@ -96,7 +96,7 @@ def test_servers_pools_and_the_intake_are_switched(
     expect(busy.get_by_role("link")).to_have_attribute("href", re.compile("/ops/tasks/"))
     ask_and_press(busy, "Drain")
     expect(busy).to_contain_text("It finishes one picture and gets nothing new. Drained by admin")
-    pool = part(page, "ComfyUI servers")
+    pool = part(page, "GPU servers")
     pool.get_by_label("Limit, 1 to 4").fill("2")
     pool.get_by_role("button", name="Set").click()
     expect(pool.get_by_label("Limit, 1 to 4")).to_have_value("2")

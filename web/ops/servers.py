@@ -13,6 +13,7 @@ from jobs.orders.pauses import list_present
 from web.auth import needs_role
 from web.context import farm
 from web.ops import ops
+from web.troubles.trouble import RESOURCE_NAMES
 
 
 @ops.get("/servers")
@@ -24,6 +25,7 @@ def show_servers(operator: Operator) -> ResponseReturnValue:
         "ops/servers.html",
         queue=read_queue(the_farm.database, the_farm.redis, the_farm.settings, the_farm.providers),
         pauses=the_farm.database.read(list_present),
+        names=RESOURCE_NAMES,
         most=the_farm.settings.limits,
         standings=the_farm.database.read(list_server_standings, the_farm.shelf.all().values(), the_farm.abilities),
         depth=the_farm.settings.comfyui_depth,
