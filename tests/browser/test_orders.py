@@ -254,9 +254,17 @@ def test_an_open_task_s_page_follows_it_and_canceling_asks_first(farm: Farm, ope
     expect(page.get_by_text("The picture is not made.")).to_be_visible()
     operator.picture("task-cancel-asks")
     page.locator("summary", has_text="Cancel").click()
+    page.get_by_text("Technical details").click()
+    (step_id,) = farm.database.read(
+        lambda session: session.scalars(select(Step.id).where(Step.task_id == task_id)).all()
+    )
+    change(farm, Task, task_id, status="running")
+    change(farm, Step, step_id, status="running")
+    expect(page.locator("h1 .status")).to_have_text("running")
     farm.interventions.cancel_task(get_task(farm, task_id).task_id, actor="booth:somebody else")
     expect(page.locator("h1 .status")).to_have_text("canceled")
     expect(page.locator(".story")).to_contain_text("booth somebody else canceled it.")
+    expect(page.get_by_role("cell", name="S11")).to_be_visible()
     expect(page.get_by_role("button", name="Make another take")).to_be_visible()
 
 

@@ -1,4 +1,4 @@
-// Keeps a task's page up to date while the task is open: fetches the page and swaps its changing part.
+// Keeps a task's page up to date while the task is open: fetches the page and swaps its changing parts.
 // Waits while somebody is being asked something there or the page is not looked at; ends with the task.
 
 const EVERY_MS = 2000;
@@ -12,8 +12,12 @@ async function update() {
       if (answer.redirected) return; // the login has ended; the next click leads there
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("live");
-      if (fresh) swap(live, fresh);
-      if (fresh && !fresh.querySelector("progress")) return;
+      if (fresh) {
+        const isOpen = fresh.querySelector("progress") !== null; // asked first: what differs moves out of it
+        swap(live, fresh);
+        swap(document.getElementById("numbers"), page.getElementById("numbers"));
+        if (!isOpen) return;
+      }
     } catch {
       // Not reached this time; the next time comes.
     }
