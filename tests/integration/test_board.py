@@ -386,6 +386,25 @@ def test_a_trouble_says_what_happened_who_is_affected_and_what_to_do(well: tuple
             assert words[number] in told
 
 
+def test_a_redis_that_forgot_the_workers_is_not_taken_for_their_end(well: tuple[Farm, FlaskClient]) -> None:
+    farm, client = well
+    accept(farm, 2)
+    must_claim(farm)
+    farm.redis.flushall()
+    make_workers(farm, "api")
+    assert look(client).troubles == []
+    all_steps(farm, claim_until=seconds_ago(1))
+    assert "Nobody works for GPU servers" in look(client).headline
+
+
+def test_while_nothing_is_taken_no_time_is_promised(well: tuple[Farm, FlaskClient]) -> None:
+    farm, client = well
+    accept(farm, 2)
+    assert "A new one takes about" in client.get("/ops/live").text
+    farm.settings = farm.settings.model_copy(update={"queue_limit": 2})
+    assert "A new one takes about" not in client.get("/ops/live").text
+
+
 def test_the_worst_comes_first_and_the_others_are_counted(well: tuple[Farm, FlaskClient]) -> None:
     farm, client = well
     set_servers_aside(farm, "refuses connections", SERVER)

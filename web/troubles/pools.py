@@ -58,17 +58,19 @@ def list_paused(board: Board) -> list[Trouble]:
 
 
 def list_unmanned(board: Board, pools: Pools) -> list[Trouble]:
-    """Resources without a worker that is alive. One that has none on purpose is no trouble while nothing needs it."""
+    """Resources without a worker. One that has none on purpose is no trouble while nothing needs it. A claim that is
+    kept up tells of a worker too: a Redis that forgot them all hears of them again within seconds.
+    """
     troubles = []
     for name, count in pools.workers.items():
         waiting = board.waiting_at(name)
-        if count.workers or not (waiting or board.settings.workers_of(name)):
+        if count.workers or not (waiting or board.settings.workers_of(name)) or _is_held(name, board):
             continue
         troubles.append(
             Trouble(
-                _("Nobody works for %(what)s: no worker process of it is alive.", what=RESOURCE_NAMES[name]),
+                _("Nobody works for %(what)s: no worker process of it is seen.", what=RESOURCE_NAMES[name]),
                 join_sentences(
-                    _("Start the farm's workers again, such as by systemctl restart photo-farm.target."),
+                    _("If this stays for a minute, start the farm's workers: systemctl restart photo-farm.target."),
                     _("Nothing is lost: what waits is made afterwards."),
                 ),
                 "bad" if waiting else "eye",
@@ -170,6 +172,11 @@ def _may_begin(step: OpenStep, board: Board) -> bool:
         return False
     has_place = any(server.set_aside_at is None and not server.drained for server in board.servers)
     return has_place or not RESOURCES[step.resource].has_servers
+
+
+def _is_held(resource: str, board: Board) -> bool:
+    """Does somebody keep up a claim there?"""
+    return any(step.claim_until is not None and step.claim_until > board.now for step in board.at(resource))
 
 
 def _is_late(step: OpenStep, board: Board) -> bool:

@@ -36,18 +36,20 @@ def judge(troubles: Sequence[Trouble], board: Board | None) -> Verdict:
         headline = _("Something needs an eye: %(what)s", what=worst.what)
     more = len(troubles) - 1
     count = [ngettext("There is %(num)s more below.", "There are %(num)s more below.", more)] if more else []
-    return Verdict(worst.level, headline, join_sentences(*count, *_tell_work(board)))
+    return Verdict(worst.level, headline, join_sentences(*count, *_tell_work(board, promises=worst.level != "bad")))
 
 
-def _tell_work(board: Board | None) -> list[str]:
+def _tell_work(board: Board | None, *, promises: bool = True) -> list[str]:
+    """What is being made; and how long a new one takes, unless that would be promised while nothing is taken."""
     if board is None:
         return []
+    following = _tell_next(board) if promises else []
     if not board.open:
-        return [_("No picture is being made at the moment."), *_tell_next(board)]
+        return [_("No picture is being made at the moment."), *following]
     running, queued = board.running, board.queued
     told = [ngettext("%(num)s picture is being made,", "%(num)s pictures are being made,", running)]
     told.append(ngettext("%(num)s waits.", "%(num)s wait.", queued) if queued else _("none waits."))
-    return [*told, *_tell_next(board)]
+    return [*told, *following]
 
 
 def _tell_next(board: Board) -> list[str]:
