@@ -36,9 +36,12 @@ async function main() {
     pair(at("key").value.trim());
   });
   outbox.start();
-  const paired = await pairFromAddress();
-  if (!paired && key.read()) start();
+  begin();
   for (;;) await serveOne();
+}
+
+async function begin() {
+  if (!(await pairFromAddress()) && key.read()) start();
 }
 
 /** One guest, or the pairing where the booth has no key. */
