@@ -368,7 +368,7 @@ def test_a_farm_that_is_well_says_so_and_that_nothing_needs_doing(well: tuple[Fa
     page = client.get("/ops/", query_string={"lang": "en"}).text
     assert "Nothing needs doing." in page and "No picture is being made" in page
     accept(farm, 3)
-    assert "0 pictures are being made, 3 wait." in client.get("/ops/").text
+    assert "0 pictures are being made, 3 wait." in client.get("/ops/?lang=en").text
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -400,9 +400,9 @@ def test_a_redis_that_forgot_the_workers_is_not_taken_for_their_end(well: tuple[
 def test_while_nothing_is_taken_no_time_is_promised(well: tuple[Farm, FlaskClient]) -> None:
     farm, client = well
     accept(farm, 2)
-    assert "A new one takes about" in client.get("/ops/live").text
+    assert "A new one takes about" in client.get("/ops/live?lang=en").text
     farm.settings = farm.settings.model_copy(update={"queue_limit": 2})
-    assert "A new one takes about" not in client.get("/ops/live").text
+    assert "A new one takes about" not in client.get("/ops/live?lang=en").text
 
 
 def test_the_worst_comes_first_and_the_others_are_counted(well: tuple[Farm, FlaskClient]) -> None:
@@ -412,7 +412,7 @@ def test_the_worst_comes_first_and_the_others_are_counted(well: tuple[Farm, Flas
     shown = look(client)
     assert shown.level == "bad" and "something went wrong in the farm" in shown.headline
     assert [what[:4] for what, _, _ in shown.troubles] == ["1 pi", "The "]
-    assert "There is 1 more below." in client.get("/ops/live").text
+    assert "There is 1 more below." in client.get("/ops/live?lang=en").text
 
 
 def test_without_the_database_the_board_still_says_what_is_wrong_and_shows_nothing_else(
