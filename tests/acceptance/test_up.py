@@ -20,8 +20,9 @@ from tests.acceptance.farm_process import ROOT, Booth, FarmProcess, ended, event
 
 RUSH_SECONDS = 180
 EVERY_PROCESS = len(("redis", "comfyui stand-ins", "cloud stand-ins", *SERVICES))
-CELL = r"\n<td class=.short.>"
-ROW_OF_COST = re.compile(rf"<td class=.short.>(\w+)</td>\n<td>.*{CELL}\d+ / \d+</td>{CELL}([\d.]+)</td>")
+ROW_OF_COST = re.compile(
+    r'data-label="Provider">(\w+)</td>(?:(?!</tr>).)*?data-label="Cost today \(UTC\)">([\d.]+)</td>', re.S
+)
 """A provider with a cost in the table of /ops/providers."""
 
 
