@@ -149,5 +149,5 @@ def assert_bought(times: int, farm: FarmProcess, booth: Booth, openai: Openai) -
     assert times_bought(openai, UNKNOWN) - before == times
     page = read_providers_page(farm)
     rows = [row for row in page.split("<tr") if ended["tasks"][0]["task_id"][:8] + "</a>" in row]
-    assert len(rows) == times and all("<td>0.25</td>" in row for row in rows)
+    assert len(rows) == times and all('data-label="Price">0.25</td>' in row for row in rows)
     assert f"{0.25 * times:.2f} unknown" in page
