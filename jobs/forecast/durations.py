@@ -22,8 +22,8 @@ CALMING = 0.75
 """Of many calls in a row only so much of the spread adds up: slow and quick ones even out."""
 OTHER_STYLE = 2.0
 """A step that was never measured may be so many times quicker or slower than others of its resource."""
-GUESS = (100.0, 20.0, 8.0)
-"""Where nothing was measured: the time limit divided by these. Limits are set generously."""
+GUESS = (400.0, 20.0, 8.0)
+"""Where nothing was measured: the time limit divided by these. Limits are set generously, some far more than others."""
 
 
 @dataclass(frozen=True)
