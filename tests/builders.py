@@ -21,16 +21,19 @@ from jobs.database.migrate import migrate
 from jobs.engine.claims import Claim
 from jobs.engine.retries import REASONS
 from jobs.farm import Farm
+from jobs.media.images import prepare_picture
 from jobs.orders import calls, moves
 from jobs.orders.calls import OpenCall
 from jobs.orders.models import Call, Event, Image, Order, Step, Task
 from jobs.settings import Settings
 from jobs.settings.providers import DEFAULTS
 from jobs.styles.graph import Catalog
+from scripts.simulators.photos import portrait
 
 ONE_STEP, TWO_STEPS, CLOUD = "framed-print", "poster-framed", "watercolour-cloud"
 SERVER = "http://comfy-1:8188"
 OTHER_SERVER = "http://comfy-2:8188"
+PORTRAIT_SIZE = (600, 800)
 
 
 @contextmanager
@@ -151,6 +154,21 @@ def picture_row(farm: Farm, position: int = 0, attempt: int = 1, *, order_id: in
     }
 
 
+def paint(farm: Farm, claimed: Claim | None = None, *, number: int = 7) -> Claim:
+    """What a worker does: the claimed step, else the oldest, becomes a portrait that a browser can show."""
+    claimed = claimed or must_claim(farm)
+    send(farm, claimed)
+    made = prepare_picture(portrait(number, PORTRAIT_SIZE))
+    row = picture_row(farm) | {
+        "path": farm.storage.write("images", made.full.data, label="-a1"),
+        "thumbnail_path": farm.storage.write("images", made.thumbnail.data, label="-a1t"),
+        "width": PORTRAIT_SIZE[0],
+        "height": PORTRAIT_SIZE[1],
+    }
+    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+    return claimed
+
+
 def retry(farm: Farm, claimed: Claim, *, wait_s: float = 0.0, kind: str = "transient", outcome: str = "failed") -> None:
     """S5."""
     farm.database.write(
@@ -196,6 +214,17 @@ def get_task(farm: Farm, task_id: int) -> Task:
 def get_server(farm: Farm, url: str = SERVER) -> Server:
     """A server's row."""
     return farm.database.read(lambda session: session.get_one(Server, url))
+
+
+def find_order(farm: Farm, order_id: str) -> Order:
+    """The row of an order, by the booth's own id."""
+    return farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
+
+
+def guest_path(farm: Farm, order_id: str) -> str:
+    """Where an order's guest looks."""
+    order = find_order(farm, order_id)
+    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
 
 
 def list_steps(farm: Farm) -> list[Step]:

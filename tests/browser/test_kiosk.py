@@ -19,8 +19,8 @@ from jobs.styles.shelf import BUILTIN
 from scripts.simulators.photos import portrait
 from tests.browser.browser import start_chromium
 from tests.browser.conftest import MakeVisitor
-from tests.browser.kiosk import CAMERA, LANDSCAPE, PHONE, PORTRAIT, Guest, Wifi, paint, pair, read_orders
-from tests.builders import fail, must_claim, open_farm, send, stock
+from tests.browser.kiosk import CAMERA, LANDSCAPE, PHONE, PORTRAIT, Guest, Wifi, pair, read_orders
+from tests.builders import fail, must_claim, open_farm, paint, send, stock
 from tests.serving import serve
 
 HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>"

@@ -15,7 +15,6 @@ from jobs.comfyui import servers
 from jobs.comfyui.models import Server
 from jobs.errors.steps import QuotaExhausted
 from jobs.farm import Farm
-from jobs.orders import moves
 from jobs.orders.models import Order, Step, Task
 from jobs.settings import Settings
 from tests.browser.browser import Cookies, Visitor
@@ -25,10 +24,10 @@ from tests.builders import (
     change,
     fail,
     get_task,
-    make_photo,
+    guest_path,
     must_claim,
     open_farm,
-    picture_row,
+    paint,
     send,
     with_key,
 )
@@ -48,7 +47,7 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
     )
     with open_farm(settings) as farm:
         made, failed, waits = (accept(farm, order_id=name)[0] for name in ("made", "failed", "waits"))
-        finish_with_picture(farm)
+        paint(farm)
         claimed = must_claim(farm)
         send(farm, claimed)
         fail(farm, claimed, kind="execution_failed")
@@ -86,20 +85,6 @@ def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
     return make_visitor(url, cookies=cookies)
 
 
-def finish_with_picture(farm: Farm) -> None:
-    """The oldest step succeeds with a picture that a browser can show."""
-    claimed = must_claim(farm)
-    send(farm, claimed)
-    path = farm.storage.write("images", make_photo(7), label="-a1")
-    row = picture_row(farm) | {"path": path, "thumbnail_path": path, "content_type": "image/png"}
-    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
-
-
-def guest_path(farm: Farm, order_id: str) -> str:
-    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
-    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
-
-
 def assert_nothing_ran(visitor: Visitor) -> None:
     assert visitor.page.evaluate("window.hacked") is None
     assert visitor.page.locator("img[src='/x'], svg[onload]").count() == 0
@@ -130,7 +115,7 @@ def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
     assert_nothing_ran(operator)
     if outcome == "made":
-        assert page.locator(".pictures a img").evaluate("image => image.naturalWidth") == 64
+        assert page.locator(".pictures a img").evaluate("image => image.naturalWidth > 0")
     operator.picture(f"ops-task-{outcome}")
 
 

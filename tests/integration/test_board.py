@@ -283,7 +283,7 @@ CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]
     ),
     "queue nearly full": (
         (lambda farm: accept(farm, 4), in_settings(queue_limit=5)),
-        "eye", ("nearly full: 4 of 5", "5 个位置已占用 4 个"), ("4 pictures", "4 张照片"),
+        "eye", ("nearly full: 4 of 5", "5 个位置已占用 4 个"), ("Nobody is turned away yet", "目前没有客人被拒"),
         ("Nothing needs doing yet", "暂时无需处理"),
     ),
     "nothing moves": (

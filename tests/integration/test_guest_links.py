@@ -17,7 +17,18 @@ from jobs.access.models import AuditEntry
 from jobs.engine.retries import REASONS
 from jobs.farm import Farm
 from jobs.orders.models import Order
-from tests.builders import TWO_STEPS, accept, change, finish, get_task, list_files, list_images, must_claim, send
+from tests.builders import (
+    TWO_STEPS,
+    accept,
+    change,
+    finish,
+    get_task,
+    guest_path,
+    list_files,
+    list_images,
+    must_claim,
+    send,
+)
 from web import create_app
 from web.guest.remains import tell_remains
 from web.guest.telling import FAILURES
@@ -31,11 +42,6 @@ def phone(farm: Farm) -> Iterator[FlaskClient]:
     app = create_app(farm)
     yield app.test_client()
     app.extensions["farm"].watcher.stop()
-
-
-def path_of(farm: Farm, order_id: str = "order-1") -> str:
-    order = farm.database.read(lambda session: session.scalars(select(Order).where(Order.order_id == order_id)).one())
-    return f"/g/{farm.signer.guest_token(order.uid, order.link_number)}"
 
 
 def press_delete(client: FlaskClient, path: str) -> TestResponse:
@@ -62,7 +68,7 @@ def test_whoever_deleted_an_order_reads_the_receipt_and_everybody_else_finds_not
 ) -> None:
     accept(farm, style=TWO_STEPS)
     make(farm)
-    path = path_of(farm)
+    path = guest_path(farm, "order-1")
     image = phone.get(path).text.split('img src="')[1].split('"')[0]
     with phone.get(image) as shown:
         assert shown.status_code == 200
@@ -107,17 +113,17 @@ def test_a_receipt_counts_machines_without_naming_them_and_leaves_out_what_is_go
 
 def test_without_script_the_page_loads_itself_anew_until_the_end(farm: Farm, phone: FlaskClient) -> None:
     accept(farm)
-    assert '<noscript><meta http-equiv="refresh"' in phone.get(path_of(farm)).text
+    assert '<noscript><meta http-equiv="refresh"' in phone.get(guest_path(farm, "order-1")).text
     claimed = must_claim(farm)
     send(farm, claimed)
     finish(farm, claimed)
-    page = phone.get(path_of(farm)).text
+    page = phone.get(guest_path(farm, "order-1")).text
     assert "Your picture is ready." in page and "refresh" not in page
 
 
 def test_deleting_wants_the_page_s_own_form(farm: Farm, phone: FlaskClient) -> None:
     (task,) = accept(farm)
-    path = path_of(farm)
+    path = guest_path(farm, "order-1")
     phone.get(path)
     assert phone.get(f"{path}/delete").status_code == 405
     assert phone.post(f"{path}/delete").status_code == 403
@@ -127,7 +133,7 @@ def test_deleting_wants_the_page_s_own_form(farm: Farm, phone: FlaskClient) -> N
 
 def test_a_link_leaves_no_trace_in_the_log(farm: Farm, phone: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
     accept(farm)
-    path = path_of(farm)
+    path = guest_path(farm, "order-1")
     with caplog.at_level(logging.DEBUG):
         for one in (path, f"{path}/state?lang=zh", f"{path}/qr.svg"):
             phone.get(one).close()
@@ -141,7 +147,7 @@ def test_a_link_leaves_no_trace_in_the_log(farm: Farm, phone: FlaskClient, caplo
 def test_asking_for_news_costs_few_questions_however_long_the_queue_is(farm: Farm, phone: FlaskClient) -> None:
     accept(farm, 9, order_id="others")
     accept(farm, 3, order_id="mine")
-    path = path_of(farm, "mine")
+    path = guest_path(farm, "mine")
     phone.get(f"{path}/state")
     asked: list[str] = []
 
@@ -159,9 +165,9 @@ def test_asking_for_news_costs_few_questions_however_long_the_queue_is(farm: Far
 def test_a_second_take_is_told_in_place_of_the_one_that_failed(farm: Farm, phone: FlaskClient) -> None:
     (task,) = accept(farm)
     farm.interventions.cancel_task(get_task(farm, task).task_id, actor="admin")
-    assert "canceled" in phone.get(path_of(farm)).text
+    assert "canceled" in phone.get(guest_path(farm, "order-1")).text
     farm.interventions.redo(get_task(farm, task).task_id, actor="admin")
-    page = phone.get(path_of(farm)).text
+    page = phone.get(guest_path(farm, "order-1")).text
     assert "You are next." in page and "canceled" not in page
     change(farm, Order, get_task(farm, task).order_id, link_number=2)
-    assert phone.get(path_of(farm)).status_code == 404
+    assert phone.get(guest_path(farm, "order-1")).status_code == 404

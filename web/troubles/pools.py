@@ -102,7 +102,7 @@ def ask_queue(board: Board) -> list[Trouble]:
             _("The queue is nearly full: %(count)s of %(limit)s places are taken.", count=queued, limit=limit),
             _("Nothing needs doing yet. Once it is full, new orders are refused until a picture is ready."),
             "eye",
-            tell_affected([step for step in board.open if step.task_status == "queued"]),
+            _("Nobody is turned away yet."),
         )
     ]
 
