@@ -37,6 +37,8 @@ ARGUMENTS = [
 OURS = {"127.0.0.1", "localhost", "photos.lan"}
 """This machine. By the last name it is no secure context, as a farm without TLS in a venue's LAN."""
 PATIENCE_MS = 15_000
+HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
+"""What a stranger may write; `assert_nothing_ran` sees whether it was more than words."""
 SCREENSHOTS = os.environ.get("BROWSER_SCREENSHOTS", "")
 """A folder for pictures of the pages, to look at. None are taken when it is not set."""
 
@@ -138,3 +140,9 @@ class Visitor:
             return True
         found = re.search(r"responded with a status of (\d+)", text)
         return found is not None and int(found[1]) in self.expected
+
+
+def assert_nothing_ran(page: Page) -> None:
+    """No script of a stranger has run, and no element of theirs stands on the page."""
+    assert page.evaluate("window.hacked") is None, page.url
+    assert page.locator("img[src='/x'], svg[onload]").count() == 0, page.url

