@@ -89,17 +89,7 @@ class Switches:
         scope = pauses.path_scope(style, position, rung)
         if scope not in {path.scope for path in list_paths(self.shelf)}:
             raise NotFound()
-
-        def write(session: Session) -> None:
-            if on:
-                pauses.resume(session, scope)
-            else:
-                pauses.pause(session, scope, f"Switched off by {actor}.", actor=actor)
-            audit.note(session, actor, "path on" if on else "path off", scope)
-            outbox_of(session).room.update(RESOURCES)
-
-        self.database.write(write)
-        log.info("a way to make a style was switched", extra={"path": scope, "on": on, "actor": actor})
+        self._switch(scope, "path", on=on, actor=actor)
 
     def switch_style(self, style: str, *, on: bool, actor: str) -> None:
         """Offer a style or not. Switched off it is refused to booths, and what waits of it waits until it is on again;
@@ -108,18 +98,21 @@ class Switches:
         found = self.shelf.get(style)
         if found is None or found.recipe is None:  # a broken one is not offered anyway
             raise NotFound()
-        scope = pauses.style_scope(style)
+        self._switch(pauses.style_scope(style), "style", on=on, actor=actor)
+
+    def _switch(self, scope: str, what: str, *, on: bool, actor: str) -> None:
+        state = "on" if on else "off"
 
         def write(session: Session) -> None:
             if on:
                 pauses.resume(session, scope)
             else:
                 pauses.pause(session, scope, f"Switched off by {actor}.", actor=actor)
-            audit.note(session, actor, "style on" if on else "style off", scope)
+            audit.note(session, actor, f"{what} {state}", scope)
             outbox_of(session).room.update(RESOURCES)
 
         self.database.write(write)
-        log.info("a style was switched", extra={"style": style, "on": on, "actor": actor})
+        log.info("what is offered was switched", extra={"what": what, "scope": scope, "state": state, "actor": actor})
 
     def _change(self, name: str, action: str, actor: str, change: Callable[[Session], None], **detail: Any) -> None:
         if name not in self.providers or name in WITHOUT_SETTINGS:
