@@ -64,6 +64,11 @@ def task_of(farm: Farm, order_id: str) -> Task:
     return farm.database.read(lambda session: session.scalars(query).one())
 
 
+def read_presses(operator: Visitor) -> str:
+    """What the page of who pressed what says."""
+    return operator.open("/ops/audit").locator(".presses").inner_text()
+
+
 def assert_fits(page: Page) -> None:
     """No sideways scrolling on this screen."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -144,6 +149,7 @@ def test_deleting_asks_first_and_afterwards_says_what_was_deleted(farm: Farm, op
     expect(page.locator(".receipt")).to_contain_text("unwanted")
     operator.picture("order-deleted")
     expect(operator.open("/ops/orders?q=unwanted").locator(".orders")).to_contain_text(re.compile("deleted", re.I))
+    assert "admin deleted order unwanted" in read_presses(operator)
 
 
 @pytest.mark.row(60)
@@ -196,6 +202,7 @@ def test_a_failed_task_is_found_by_code_and_tried_again_on_the_page_of_its_story
     twin.get_by_role("link", name="Back").click()
     expect(twin.get_by_role("heading", level=2).first).to_have_text("What happened")
     twin.close()
+    assert read_presses(operator).count(f"admin tried task {task.task_id[:8]} again") == 1
 
 
 def test_an_open_task_s_page_follows_it_and_canceling_asks_first(farm: Farm, operator: Visitor) -> None:
