@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from jobs.access.models import Booth
 from jobs.orders.models import Order, Task
+from jobs.orders.watch import newest_order_at
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,6 @@ class BoothDay:
 
 def list_booth_days(session: Session, since: datetime) -> list[BoothDay]:
     """All booths by name, those with a key first. `since`: when the day began. Two questions."""
-    newest = (
-        select(Order.created_at)
-        .where(Order.booth_id == Booth.id)
-        .order_by(Order.id.desc())
-        .limit(1)
-        .correlate(Booth)
-        .scalar_subquery()
-    )
     counts = {
         booth_id: (orders, tasks)
         for booth_id, orders, tasks in session.execute(
@@ -41,5 +34,5 @@ def list_booth_days(session: Session, since: datetime) -> list[BoothDay]:
             .group_by(Order.booth_id)
         )
     }
-    rows = session.execute(select(Booth, newest).order_by(Booth.key_sha256.is_(None), Booth.name))
+    rows = session.execute(select(Booth, newest_order_at()).order_by(Booth.key_sha256.is_(None), Booth.name))
     return [BoothDay(booth, last, *counts.get(booth.id, (0, 0))) for booth, last in rows]

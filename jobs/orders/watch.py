@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ScalarSelect, and_, func, select
 from sqlalchemy.orm import Session
 
 from jobs.access.models import AuditEntry, Booth
@@ -95,18 +95,16 @@ class BoothSeen:
         return max((at for at in (self.seen_at, self.last_order_at) if at is not None), default=None)
 
 
+def newest_order_at() -> ScalarSelect[datetime]:
+    """For each booth of a query, when its last order came."""
+    newest = select(Order.created_at).where(Order.booth_id == Booth.id).order_by(Order.id.desc()).limit(1)
+    return newest.correlate(Booth).scalar_subquery()
+
+
 def list_booths(session: Session) -> list[BoothSeen]:
     """Booths with a key, by name."""
-    newest = (
-        select(Order.created_at)
-        .where(Order.booth_id == Booth.id)
-        .order_by(Order.id.desc())
-        .limit(1)
-        .correlate(Booth)
-        .scalar_subquery()
-    )
     rows = session.execute(
-        select(Booth.name, Booth.seen_at, newest).where(Booth.key_sha256.is_not(None)).order_by(Booth.name)
+        select(Booth.name, Booth.seen_at, newest_order_at()).where(Booth.key_sha256.is_not(None)).order_by(Booth.name)
     )
     return [BoothSeen(*row) for row in rows]
 

@@ -14,10 +14,9 @@ from web.auth import needs_role
 from web.context import farm
 from web.languages import translate
 from web.ops import ops
+from web.ops.numbers import read_row_id
 from web.wording import ROLE_NAMES
 
-LONGEST_NUMBER = 18
-"""Digits; a longer number is no row's, and no integer of the database."""
 ACTIONS = {
     "retry": lazy_gettext("tried %(what)s again"),
     "redo": lazy_gettext("asked for another take of %(what)s"),
@@ -90,11 +89,10 @@ def tell_press(entry: AuditEntry) -> str:
 def show_audit(operator: Operator) -> ResponseReturnValue:
     """A page of it; `actor`, `subject` and `action` choose, `before` goes on."""
     wanted = {name: request.args.get(name, "").strip() for name in ("actor", "action", "subject")}
-    before = request.args.get("before", "")
     entries, following = farm().database.read(
         audit.list_page,
         **wanted,
-        before=int(before) if before.isascii() and before.isdecimal() and len(before) <= LONGEST_NUMBER else None,
+        before=read_row_id(request.args.get("before", "")),
     )
     actors, actions = farm().database.read(audit.list_choices)
     return render_template(

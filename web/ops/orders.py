@@ -15,9 +15,8 @@ from web.context import farm
 from web.ops import ops
 from web.ops.links import link_picture
 from web.ops.moments import read_around, read_moment
+from web.ops.numbers import read_row_id
 
-LONGEST_NUMBER = 18
-"""Digits; a longer number is no row's, and no integer of the database."""
 STATUSES = ("queued", "running", "succeeded", "failed", "canceled")
 PHOTO_SIDE = 240
 """Pixels of a photo in a list: enough to know a face."""
@@ -32,7 +31,6 @@ def list_orders(operator: Operator) -> ResponseReturnValue:
     asked = {name: request.args.get(name, "").strip() for name in ("q", "status", "around", "from", "to")}
     around = read_around(asked["around"])
     since, until = around or (read_moment(asked["from"]), read_moment(asked["to"]))
-    before = request.args.get("before", "")
     found, following = farm().database.read(
         finding.find_orders,
         Sought(
@@ -41,7 +39,7 @@ def list_orders(operator: Operator) -> ResponseReturnValue:
             since=since,
             until=until,
         ),
-        before=int(before) if before.isdecimal() and len(before) <= LONGEST_NUMBER else None,
+        before=read_row_id(request.args.get("before", "")),
     )
     wanted = {name: value for name, value in asked.items() if value}
     return render_template(
